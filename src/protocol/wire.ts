@@ -1,0 +1,191 @@
+/**
+ * The shapes of wire protocol 1, as `docs/protocol.md` describes them. Types only: the hub reads what arrives through
+ * `requests.ts`, the client library trusts what its hub answers.
+ */
+import type { WireError } from "./errors";
+
+export const PROTOCOL_VERSION = 1;
+
+/** How a confirmed message is kept: fsynced to a disk, by other machines as well, or not at all past the process. */
+export type Durability = "disk" | "replicated" | "memory";
+
+export type Reply<Body extends object> = ({ ok: true } & Body) | { ok: false; error: WireError };
+
+/** `auth` of the Socket.IO handshake. `session` is the one that the last `welcome` gave. */
+export interface Handshake {
+  clientId?: string;
+  token?: string;
+  session?: string;
+}
+
+/** What a publisher sends. Exactly one of `queue`, `room` and `client` says where to. */
+export interface PublishMessage {
+  /** The publisher's own id, for sending it again safely; the hub makes one up where it is left out. */
+  id?: string;
+  queue?: string;
+  room?: string;
+  client?: string;
+  event: string;
+  /** Any JSON value. */
+  payload?: unknown;
+  /** 0 to 9, 9 first; 4 where it is left out. */
+  priority?: number;
+  /** Messages of one group in one queue are out one at a time, in order. */
+  group?: string;
+  /** Milliseconds before it may be delivered. */
+  delayMs?: number;
+  /** Milliseconds, after any delay, before it expires undelivered. */
+  ttlMs?: number;
+  headers?: Record<string, string>;
+}
+
+export type PublishRequest = PublishMessage | { messages: PublishMessage[] };
+export type PublishResult =
+  { id: string; seq: number; status: "stored" | "duplicate" } | { id?: string; error: WireError };
+export type PublishReply = Reply<{ results: PublishResult[]; durability: Durability }>;
+
+export interface ConsumeRequest {
+  /** Left out: the client's own inbox. */
+  queue?: string;
+  /** How many deliveries may be out unsettled at once. */
+  prefetch?: number;
+}
+export type ConsumeReply = Reply<{ queue: string; ready: number }>;
+
+export interface CancelRequest {
+  queue?: string;
+}
+export type CancelReply = Reply<{ queue: string }>;
+
+/** Names one delivery, and fences it: a message given again has another `attempt`. */
+export interface DeliveryRef {
+  id: string;
+  attempt: number;
+}
+
+export interface AckRequest {
+  queue?: string;
+  deliveries: DeliveryRef[];
+}
+export interface NackRequest extends AckRequest {
+  /** Milliseconds before the next attempt; left out: the hub's backoff. */
+  delayMs?: number;
+  reason?: string;
+  /** True: no further attempt, a dead letter now. */
+  dead?: boolean;
+}
+export interface ExtendRequest extends AckRequest {
+  /** Milliseconds from now that the lease shall last. */
+  leaseMs: number;
+}
+export type SettleError = { id: string; error: WireError };
+/** `already`: the same ack was stored before. `dead`: a nack after which no attempt was left. */
+export type SettleStatus = "acked" | "nacked" | "dead" | "extended" | "already";
+/** `deadline`, an ISO time, after an extension. */
+export type SettleOutcome = { id: string; status: SettleStatus; deadline?: string } | SettleError;
+export type AckReply = Reply<{ results: SettleOutcome[] }>;
+export type NackReply = Reply<{ results: SettleOutcome[] }>;
+export type ExtendReply = Reply<{ results: SettleOutcome[] }>;
+
+export interface JoinRequest {
+  room: string;
+  /** Another client to put in, or take out, for an identity that may. */
+  client?: string;
+  /** Replay of the room's history into the inbox: after this `seq`, from this ISO time on, or all that is kept. */
+  since?: number | string;
+}
+export interface LeaveRequest {
+  room: string;
+  client?: string;
+}
+export type RoomReply = Reply<{
+  room: string;
+  members: number;
+  replayed?: number;
+  missing?: { from: number; to: number; reason: string };
+}>;
+
+export interface Limits {
+  /** Bytes of one message's payload as JSON. */
+  maxPayloadBytes: number;
+  /** Messages in one `publish`, deliveries in one `ack`, `nack` or `extend`. */
+  maxBatch: number;
+  /** Bytes of one Socket.IO packet; a longer one ends the connection. */
+  maxPacketBytes: number;
+  maxPrefetch: number;
+}
+
+/** First event on every connection. */
+export interface Welcome {
+  protocol: typeof PROTOCOL_VERSION;
+  hubId: string;
+  clientId: string;
+  /** To be shown in the next handshake, so that a short cut costs no lease. */
+  session: string;
+  /** True when the leases of the session that was shown are still held. */
+  resumed: boolean;
+  durability: Durability;
+  limits: Limits;
+}
+
+export interface DeliveredMessage {
+  id: string;
+  seq: number;
+  event: string;
+  payload: unknown;
+  attempt: number;
+  /** Present, and true, when this message may have been delivered before. */
+  redelivered?: true;
+  /** ISO time of the hub's confirmation. */
+  publishedAt: string;
+  /** `clientId` of who published it. */
+  publisher: string;
+  /** Milliseconds from now in which it must be settled or extended. */
+  leaseMs: number;
+  priority?: number;
+  group?: string;
+  /** The room that it was published to. */
+  room?: string;
+  headers?: Record<string, string>;
+}
+
+export interface Deliver {
+  queue: string;
+  messages: DeliveredMessage[];
+}
+
+export interface Revoked {
+  queue: string;
+  deliveries: DeliveryRef[];
+  reason: string;
+}
+
+export interface Drain {
+  reason: string;
+  reconnectAfterMs: number;
+}
+
+/** Answer to a request that came without a callback to answer through. */
+export interface Refused {
+  event: string;
+  error: WireError;
+}
+
+export interface HubToClientEvents {
+  welcome: (welcome: Welcome) => void;
+  deliver: (deliver: Deliver) => void;
+  revoked: (revoked: Revoked) => void;
+  drain: (drain: Drain) => void;
+  refused: (refused: Refused) => void;
+}
+
+export interface ClientToHubEvents {
+  publish: (request: PublishRequest, reply: (reply: PublishReply) => void) => void;
+  consume: (request: ConsumeRequest, reply: (reply: ConsumeReply) => void) => void;
+  cancel: (request: CancelRequest, reply: (reply: CancelReply) => void) => void;
+  ack: (request: AckRequest, reply: (reply: AckReply) => void) => void;
+  nack: (request: NackRequest, reply: (reply: NackReply) => void) => void;
+  extend: (request: ExtendRequest, reply: (reply: ExtendReply) => void) => void;
+  join: (request: JoinRequest, reply: (reply: RoomReply) => void) => void;
+  leave: (request: LeaveRequest, reply: (reply: RoomReply) => void) => void;
+}

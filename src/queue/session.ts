@@ -1,0 +1,112 @@
+import type { DeliveryRef } from "../protocol/wire";
+import type { Identity } from "./identity";
+import { sizeOf, type Delivery, type QueueAddress } from "./message";
+import type { Receiver } from "./receiver";
+
+/** What a session has out of one queue. */
+interface Outstanding {
+  readonly deliveries: Map<string, Delivery>;
+  bytes: number;
+}
+
+const NOTHING: ReadonlyMap<string, Delivery> = new Map();
+
+/**
+ * The holder of leases: what outlives a dropped connection for its grace. At most one connection is its receiver.
+ * Keeps count of what is out, so that credit is known without asking the store.
+ */
+export class Session {
+  readonly id: string;
+  readonly namespace: string;
+  /** As of the last handshake: a new token may grant more, or less. */
+  identity: Identity;
+  /** The connection that deliveries go to; undefined while the session waits for its client to come back. */
+  private receiver: Receiver | undefined;
+  private readonly outstanding = new Map<QueueAddress, Outstanding>();
+
+  constructor(id: string, namespace: string, identity: Identity, receiver: Receiver) {
+    this.id = id;
+    this.namespace = namespace;
+    this.identity = identity;
+    this.receiver = receiver;
+  }
+
+  get attached(): boolean {
+    return this.receiver !== undefined;
+  }
+
+  /** Puts another connection in the place of the one before. */
+  attach(receiver: Receiver, identity: Identity): void {
+    const former = this.receiver;
+    this.receiver = receiver;
+    this.identity = identity;
+    former?.replaced();
+  }
+
+  /** @returns false when `receiver` had been replaced, so that its going changes nothing. */
+  detach(receiver: Receiver): boolean {
+    if (this.receiver !== receiver) return false;
+    this.receiver = undefined;
+    return true;
+  }
+
+  /** Takes leases on, and hands them to the connection if there is one. */
+  give(queue: QueueAddress, deliveries: readonly Delivery[]): void {
+    const out = this.outstandingOf(queue);
+    for (const delivery of deliveries) {
+      out.deliveries.set(delivery.message.id, delivery);
+      out.bytes += sizeOf(delivery.message);
+    }
+    this.receiver?.deliver(queue, deliveries, false);
+  }
+
+  /** Hands over once more what this session holds already. */
+  giveAgain(queue: QueueAddress): void {
+    const held = [...this.held(queue).values()];
+    if (held.length > 0) this.receiver?.deliver(queue, held, true);
+  }
+
+  /** Forgets a delivery that was settled or lost. A newer attempt of the same message stays. */
+  forget(queue: QueueAddress, id: string, attempt: number): void {
+    const out = this.outstanding.get(queue);
+    const delivery = out?.deliveries.get(id);
+    if (out === undefined || delivery === undefined || delivery.attempt !== attempt) return;
+    out.deliveries.delete(id);
+    out.bytes -= sizeOf(delivery.message);
+    if (out.deliveries.size === 0) this.outstanding.delete(queue);
+  }
+
+  /** Takes leases back and says so to the connection. */
+  revoke(queue: QueueAddress, deliveries: readonly DeliveryRef[], reason: string): void {
+    for (const { id, attempt } of deliveries) this.forget(queue, id, attempt);
+    this.receiver?.revoked(queue, deliveries, reason);
+  }
+
+  held(queue: QueueAddress): ReadonlyMap<string, Delivery> {
+    return this.outstanding.get(queue)?.deliveries ?? NOTHING;
+  }
+
+  heldBytes(queue: QueueAddress): number {
+    return this.outstanding.get(queue)?.bytes ?? 0;
+  }
+
+  get heldCount(): number {
+    let count = 0;
+    for (const { deliveries } of this.outstanding.values()) count += deliveries.size;
+    return count;
+  }
+
+  /** Everything that is out, by queue. */
+  *allHeld(): Iterable<[QueueAddress, ReadonlyMap<string, Delivery>]> {
+    for (const [queue, out] of this.outstanding) yield [queue, out.deliveries];
+  }
+
+  private outstandingOf(queue: QueueAddress): Outstanding {
+    let out = this.outstanding.get(queue);
+    if (out === undefined) {
+      out = { deliveries: new Map(), bytes: 0 };
+      this.outstanding.set(queue, out);
+    }
+    return out;
+  }
+}
