@@ -9,7 +9,7 @@ export const ERRORS = {
   UNKNOWN_EVENT: { cause: "The hub has no such request.", retryable: false },
   TOO_LARGE: { cause: "A payload, batch or name is over its limit; the message names the limit.", retryable: false },
   LIMIT_REACHED: {
-    cause: "This client or namespace has as many queues, rooms or consumers as it may.",
+    cause: "This client or namespace has as many connections, queues, rooms or consumers as it may.",
     retryable: false,
   },
   QUEUE_FULL: { cause: "The queue holds as many messages as it may.", retryable: true },

@@ -71,7 +71,7 @@ export class Broker {
     private readonly events: BrokerEvents,
     private readonly random: () => number = Math.random,
   ) {
-    this.dispatcher = new Dispatcher(store, settings, {
+    this.dispatcher = new Dispatcher(store, clock, settings, {
       leasing: (queue, error) => events.failed(`leasing from ${queue}`, error),
       unwanted: (queue, deliveries) => void this.settleAll(queue, deliveries, () => RELEASE),
     });
@@ -89,7 +89,7 @@ export class Broker {
    * @param messages as the protocol's schema has read them.
    */
   async publish(identity: Identity, namespace: string, messages: readonly PublishMessage[]): Promise<PublishResult[]> {
-    if (this.draining) throw new WaybillError("DRAINING", "The hub is going down: reconnect and publish again.");
+    this.refuseWhileDraining();
     const plan = this.planPublish(identity, namespace, messages);
     const bytes = plan.append.reduce((sum, message) => sum + message.payload.length, 0);
     if (this.unconfirmedBytes > 0 && this.unconfirmedBytes + bytes > this.settings.maxUnconfirmedBytes) {
@@ -118,6 +118,8 @@ export class Broker {
     if (former && former.namespace === namespace && former.identity.clientId === identity.clientId) {
       this.graces.get(former)?.cancel();
       this.graces.delete(former);
+      // Where the former connection is still there: the new one is dealt nothing before it asks for it.
+      this.dispatcher.removeAll(former);
       former.attach(receiver, identity);
       return { session: former, resumed: true };
     }
@@ -143,6 +145,7 @@ export class Broker {
 
   /** @returns how many messages are ready in the queue. */
   async consume(session: Session, queueName: string, prefetch: number): Promise<number> {
+    this.refuseWhileDraining();
     if (!session.identity.mayConsume(queueName)) {
       throw new WaybillError("FORBIDDEN", `${session.identity.clientId} may not consume "${queueName}".`);
     }
@@ -197,7 +200,13 @@ export class Broker {
     return { deadline, results };
   }
 
-  join(session: Session, room: string, clientId: string | undefined, since: Since | undefined): Promise<Membership> {
+  async join(
+    session: Session,
+    room: string,
+    clientId: string | undefined,
+    since: Since | undefined,
+  ): Promise<Membership> {
+    this.refuseWhileDraining();
     const inbox = this.memberInbox(session, room, clientId, "put another client in");
     if (inbox.own && !session.identity.mayJoin(room)) {
       throw new WaybillError("FORBIDDEN", `${session.identity.clientId} may not join the room "${room}".`);
@@ -205,7 +214,7 @@ export class Broker {
     return this.store.join(roomAddress(session.namespace, room), inbox.address, since);
   }
 
-  leave(session: Session, room: string, clientId: string | undefined): Promise<Membership> {
+  async leave(session: Session, room: string, clientId: string | undefined): Promise<Membership> {
     const inbox = this.memberInbox(session, room, clientId, "take another client out of");
     return this.store.leave(roomAddress(session.namespace, room), inbox.address);
   }
@@ -220,12 +229,12 @@ export class Broker {
     session.giveAgain(queueAddress(session.namespace, queueName));
   }
 
-  /** Stops dealing and publishing, and waits until what is out is settled, or for `limitMs`. */
+  /** Takes no more work, and waits until what is on its way is stored and what connections have out is settled, or for `limitMs`. */
   async drain(limitMs: number): Promise<void> {
     this.draining = true;
     this.dispatcher.pause();
     const until = this.clock.now() + limitMs;
-    while (this.heldCount() > 0 && this.clock.now() < until) {
+    while ((this.unconfirmedBytes > 0 || this.hasConnectedHolder()) && this.clock.now() < until) {
       await new Promise<void>((resolve) => this.clock.setTimer(resolve, Math.min(this.settings.tickMs, 20)));
     }
   }
@@ -251,6 +260,15 @@ export class Broker {
   /** Sessions that are known: connected ones, and those in their grace. */
   get sessionCount(): number {
     return this.sessions.size;
+  }
+
+  private refuseWhileDraining(): void {
+    if (this.draining) throw new WaybillError("DRAINING", "The hub is going down: reconnect and send it again.");
+  }
+
+  private hasConnectedHolder(): boolean {
+    for (const session of this.sessions.values()) if (session.attached && session.heldCount > 0) return true;
+    return false;
   }
 
   private planPublish(identity: Identity, namespace: string, messages: readonly PublishMessage[]): PublishPlan {

@@ -15,6 +15,11 @@ export interface Dialect {
 export interface DialectLine {
   readonly broker: Broker;
   readonly session: Session;
+  /**
+   * How the connection comes by its `clientId`, as of now: its token proves it, it states it on an open hub (or became
+   * it), or the hub made one up for a connection that stated none.
+   */
+  readonly standing: "proven" | "stated" | "anonymous";
   /** Sends an event to the client, without waiting for an answer. */
   emit(event: string, argument: object): void;
   /** Makes a connection that stated no identity on an open hub this client. @returns whether it now is that client. */

@@ -1,3 +1,4 @@
+import type { Clock } from "./clock";
 import type { Delivery, QueueAddress } from "./message";
 import type { Session } from "./session";
 import type { LeaseRequest, Store } from "./store";
@@ -45,6 +46,7 @@ export class Dispatcher {
 
   constructor(
     private readonly store: Store,
+    private readonly clock: Clock,
     private readonly settings: DispatchSettings,
     private readonly failures: DispatchFailures,
   ) {
@@ -118,7 +120,7 @@ export class Dispatcher {
     if (requests.length === 0) return;
     line.leasing = true;
     line.again = false;
-    this.store.lease(queue, requests, this.settings.leaseMs).then(
+    this.store.lease(queue, requests, this.clock.now(), this.settings.leaseMs).then(
       (deliveries) => this.dealt(queue, line, deliveries),
       (error: unknown) => {
         this.finish(queue, line);

@@ -41,6 +41,11 @@ export function nameOf(address: QueueAddress | RoomAddress): string {
   return address.slice(address.indexOf(":") + 1);
 }
 
+/** The room's name as requests carry it. */
+export function roomNameOf(address: RoomAddress): string {
+  return nameOf(address).slice("room:".length);
+}
+
 export const PRIORITIES = 10;
 export const DEFAULT_PRIORITY = 4;
 

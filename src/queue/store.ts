@@ -79,13 +79,15 @@ export interface Store {
    * Leases ready messages, by priority and then in order, dealing them out one by one to the requests in turn. A group
    * with a message out gives none. What it returns is fenced against a crash: its attempt is never given out again.
    */
-  lease(queue: QueueAddress, requests: readonly LeaseRequest[], leaseMs: number): Promise<readonly Delivery[]>;
+  lease(
+    queue: QueueAddress,
+    requests: readonly LeaseRequest[],
+    now: number,
+    leaseMs: number,
+  ): Promise<readonly Delivery[]>;
 
   /** Settles deliveries, each on its own. One result for each, in order. */
   settle(requests: readonly SettleRequest[]): Promise<readonly SettleResult[]>;
-
-  /** What a holder has out in a queue, oldest first. */
-  held(holder: string, queue: QueueAddress): Promise<readonly Delivery[]>;
 
   /** Makes due messages ready, ends those whose time to live has passed, and returns the deliveries whose lease ran out: the caller settles them. */
   expire(now: number): Promise<readonly Delivery[]>;

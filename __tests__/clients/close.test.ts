@@ -1,0 +1,76 @@
+import { deliveredMessage, gate } from "../support/scripted-hub";
+import { hubAndClients } from "./client-under-test";
+
+const { hub, connectClient } = hubAndClients();
+
+describe("closing", () => {
+  it("finishes the handlers in hand, what they publish and their acks, and takes nothing more", async () => {
+    const [work, started] = [gate(), gate()];
+    const client = connectClient();
+    await client.consume("driver", async () => {
+      started.open();
+      await work.opened;
+      await client.publish({ queue: "@acme", event: "delivered" });
+    });
+    hub().deliver("driver", deliveredMessage("m1"));
+    await started.opened;
+    const closed = client.close();
+    await hub().until(() => hub().bodies("cancel").length === 1);
+    work.open();
+    await closed;
+    expect(hub().published()).toMatchObject([{ event: "delivered" }]);
+    expect(hub().settled("ack")).toEqual(["m1#1"]);
+    expect(client.state).toBe("closed");
+  });
+
+  it("waits for what is not confirmed", async () => {
+    const client = connectClient();
+    const publish = client.publish({ queue: "driver", event: "pickup" });
+    await client.close();
+    expect(await publish).toMatchObject({ status: "stored" });
+  });
+
+  it("gives up at the timeout: publishes reject, and handlers hear it", async () => {
+    hub().answer("publish", () => undefined);
+    const [started, aborted] = [gate(), gate()];
+    const client = connectClient();
+    await client.consume("driver", (_message, { signal }) => {
+      signal.addEventListener("abort", () => aborted.open());
+      started.open();
+      return new Promise(() => undefined);
+    });
+    hub().deliver("driver", deliveredMessage("m1"));
+    await started.opened;
+    const publish = client.publish({ queue: "driver", event: "pickup" });
+    const outcome = expect(publish).rejects.toMatchObject({
+      code: "DRAINING",
+      message: expect.stringContaining("closed"),
+    });
+    await client.close({ timeoutMs: 50 });
+    await outcome;
+    await aborted.opened;
+    expect(hub().settled("ack")).toEqual([]);
+  });
+
+  it("is done once, and rejects everything after it", async () => {
+    const client = connectClient();
+    await client.ready();
+    const closed = client.close();
+    expect(client.close()).toBe(closed);
+    const late = client.publish({ queue: "driver", event: "pickup" });
+    await expect(late).rejects.toMatchObject({ code: "INVALID", message: "This client is closed." });
+    await closed;
+    await expect(client.consume("driver", () => undefined)).rejects.toThrow("closed");
+    await expect(client.join("north")).rejects.toThrow("closed");
+    expect(hub().handshakes).toHaveLength(1);
+  });
+
+  it("ends at once before the first welcome, with nothing to wait for", async () => {
+    const client = connectClient();
+    const consume = client.consume("driver", () => undefined);
+    const outcome = expect(consume).rejects.toThrow("closed");
+    await client.close();
+    await outcome;
+    await expect(client.ready()).rejects.toThrow("closed");
+  });
+});

@@ -1,0 +1,284 @@
+import { Nack, WaybillError, type DeliveryControl } from "../../clients/hub-client";
+import { deliveredMessage, gate } from "../support/scripted-hub";
+import { hubAndClients, next } from "./client-under-test";
+
+const { hub, connectClient } = hubAndClients();
+
+describe("consuming", () => {
+  it("asks the hub for the queue, with its prefetch bounded by the hub's", async () => {
+    const consumer = await connectClient().consume("driver", () => undefined, { prefetch: 5_000 });
+    expect(consumer.queue).toBe("driver");
+    expect(hub().bodies("consume")).toEqual([{ queue: "driver", prefetch: 1_000 }]);
+  });
+
+  it("consumes the own inbox where no queue is named", async () => {
+    const received = gate<unknown>();
+    const client = connectClient({ clientId: "acme" });
+    const consumer = await client.consume(undefined, (message) => received.open(message.payload));
+    expect(consumer.queue).toBe("@acme");
+    hub().deliver("@acme", deliveredMessage("m1"));
+    expect(await received.opened).toEqual({ id: "m1" });
+  });
+
+  it("rejects a second consumer of the same queue, and takes one after the first was cancelled", async () => {
+    const client = connectClient({ clientId: "acme" });
+    const consumer = await client.consume("@acme", () => undefined);
+    await expect(client.consume(undefined, () => undefined)).rejects.toMatchObject({ code: "INVALID" });
+    await consumer.cancel();
+    await client.consume(undefined, () => undefined);
+    expect(hub().requests.map(({ name }) => name)).toEqual(["consume", "cancel", "consume"]);
+  });
+
+  it.each([0, 1.5, -1])("rejects a prefetch of %p", async (prefetch) => {
+    const consume = connectClient().consume("driver", () => undefined, { prefetch });
+    await expect(consume).rejects.toMatchObject({ code: "INVALID" });
+  });
+
+  it("rejects when the hub refuses for good, and tries again when it refuses for now", async () => {
+    const client = connectClient();
+    const codes: ("FORBIDDEN" | "STORE_UNAVAILABLE")[] = ["FORBIDDEN", "STORE_UNAVAILABLE"];
+    hub().answer("consume", () => {
+      const code = codes.shift();
+      return code
+        ? { ok: false, error: new WaybillError(code, code).toWire() }
+        : { ok: true, queue: "driver", ready: 0 };
+    });
+    await expect(client.consume("driver", () => undefined)).rejects.toMatchObject({ code: "FORBIDDEN" });
+    await client.consume("driver", () => undefined);
+    expect(hub().bodies("consume")).toHaveLength(3);
+  });
+
+  it("hands messages over in order, and acks a turn's worth in one packet", async () => {
+    const seen: string[] = [];
+    await connectClient().consume("driver", ({ id }) => seen.push(id));
+    hub().deliver("driver", deliveredMessage("m1"), deliveredMessage("m2", { attempt: 3 }));
+    hub().deliver("driver", deliveredMessage("m3"));
+    await hub().until(() => hub().settled("ack").length === 3);
+    expect(seen).toEqual(["m1", "m2", "m3"]);
+    expect(hub().settled("ack")).toEqual(["m1#1", "m2#3", "m3#1"]);
+    expect(hub().bodies("ack").length).toBeLessThan(3);
+  });
+
+  it("runs as many handlers at once as the prefetch says", async () => {
+    const gates = new Map(["m1", "m2", "m3"].map((id) => [id, gate()]));
+    const started: string[] = [];
+    await connectClient().consume(
+      "driver",
+      ({ id }) => {
+        started.push(id);
+        return gates.get(id)?.opened;
+      },
+      { prefetch: 2 },
+    );
+    hub().deliver("driver", deliveredMessage("m1"), deliveredMessage("m2"), deliveredMessage("m3"));
+    gates.get("m2")?.open();
+    await hub().until(() => hub().settled("ack").length === 1);
+    expect(started).toEqual(["m1", "m2", "m3"]);
+    gates.get("m3")?.open();
+    gates.get("m1")?.open();
+    await hub().until(() => hub().settled("ack").length === 3);
+    expect(hub().settled("ack")[0]).toBe("m2#1");
+  });
+
+  it("gives back what its handler throws at, with the reason", async () => {
+    await connectClient().consume("driver", async ({ id }) => {
+      const notEvenAnError: unknown = "not even an error";
+      if (id === "m2") throw notEvenAnError;
+      throw new Error(`cannot handle ${id}`);
+    });
+    hub().deliver("driver", deliveredMessage("m1"), deliveredMessage("m2"));
+    await hub().until(() => hub().settled("nack").length === 2);
+    expect(hub().bodies("nack")).toEqual([
+      { queue: "driver", deliveries: [{ id: "m1", attempt: 1 }], reason: "cannot handle m1" },
+      { queue: "driver", deliveries: [{ id: "m2", attempt: 1 }], reason: "not even an error" },
+    ]);
+    expect(hub().settled("ack")).toEqual([]);
+  });
+
+  it("gives back as a Nack says", async () => {
+    await connectClient().consume("driver", ({ id }) => {
+      throw id === "m1" ? new Nack({ delayMs: 5_000, reason: "no van" }) : new Nack({ dead: true });
+    });
+    hub().deliver("driver", deliveredMessage("m1"), deliveredMessage("m2"), deliveredMessage("m3"));
+    await hub().until(() => hub().settled("nack").length === 3);
+    expect(hub().bodies("nack")).toEqual([
+      { queue: "driver", deliveries: [{ id: "m1", attempt: 1 }], delayMs: 5_000, reason: "no van" },
+      {
+        queue: "driver",
+        deliveries: [
+          { id: "m2", attempt: 1 },
+          { id: "m3", attempt: 1 },
+        ],
+        dead: true,
+      },
+    ]);
+  });
+
+  it("acks again when the hub refuses the ack for now", async () => {
+    hub().answer("ack", () => {
+      hub().answerAsUsual("ack");
+      return { ok: true, results: [{ id: "m1", error: new WaybillError("STORE_UNAVAILABLE", "full").toWire() }] };
+    });
+    await connectClient().consume("driver", () => undefined);
+    hub().deliver("driver", deliveredMessage("m1"));
+    await hub().until(() => hub().settled("ack").length === 2);
+  });
+
+  it("takes LEASE_LOST as the last word on an ack", async () => {
+    hub().answer("ack", () => ({
+      ok: true,
+      results: [{ id: "m1", error: new WaybillError("LEASE_LOST", "too late").toWire() }],
+    }));
+    const client = connectClient();
+    const consumer = await client.consume("driver", () => undefined);
+    hub().deliver("driver", deliveredMessage("m1"));
+    await hub().until(() => hub().settled("ack").length === 1);
+    await consumer.cancel();
+    expect(hub().settled("ack")).toEqual(["m1#1"]);
+  });
+
+  it("ignores malformed deliveries, tells of them, and goes on", async () => {
+    const client = connectClient();
+    const seen: string[] = [];
+    const refused: string[] = [];
+    await client.consume("driver", ({ id }) => seen.push(id));
+    client.on("refused", ({ event }) => refused.push(event));
+    for (const packet of [undefined, 7, {}, { queue: "driver" }, { queue: "driver", messages: [null, { id: 7 }] }]) {
+      hub().sendRaw("deliver", packet);
+    }
+    hub().sendRaw("revoked", { queue: "driver", deliveries: [null] });
+    hub().sendRaw("refused", "nonsense");
+    hub().sendRaw("drain", null);
+    hub().deliver("other", deliveredMessage("m0"));
+    hub().deliver("driver", deliveredMessage("m1"));
+    await hub().until(() => hub().settled("ack").length === 1);
+    expect(seen).toEqual(["m1"]);
+    expect(refused).toEqual([...Array<string>(6).fill("deliver"), "revoked", "refused", "deliver"]);
+  });
+
+  it("gives back what comes after the cancel, and lets what is in hand finish", async () => {
+    const [work, started] = [gate(), gate()];
+    const client = connectClient();
+    const consumer = await client.consume("driver", () => {
+      started.open();
+      return work.opened;
+    });
+    hub().deliver("driver", deliveredMessage("m1"));
+    await started.opened;
+    hub().answer("cancel", () => {
+      hub().deliver("driver", deliveredMessage("m2"));
+      return { ok: true, queue: "driver" };
+    });
+    const cancelled = consumer.cancel();
+    await hub().until(() => hub().settled("nack").length === 1);
+    expect(hub().bodies("nack")[0]).toMatchObject({ deliveries: [{ id: "m2", attempt: 1 }], delayMs: 0 });
+    expect(hub().settled("ack")).toEqual([]);
+    work.open();
+    await cancelled;
+    expect(hub().settled("ack")).toEqual(["m1#1"]);
+  });
+});
+
+describe("a lease", () => {
+  it("is extended while its handler works, many in one request", async () => {
+    const work = gate();
+    await connectClient().consume("driver", () => work.opened);
+    hub().deliver("driver", deliveredMessage("m1", { leaseMs: 200 }), deliveredMessage("m2", { leaseMs: 190 }));
+    await hub().until(() => hub().bodies("extend").length === 2);
+    expect(hub().bodies("extend")[0]).toEqual({
+      queue: "driver",
+      deliveries: [
+        { id: "m1", attempt: 1 },
+        { id: "m2", attempt: 1 },
+      ],
+      leaseMs: 1_000,
+    });
+    work.open();
+    await hub().until(() => hub().settled("ack").length === 2);
+  });
+
+  it("aborts the signal when the hub revokes it, and is not settled after that", async () => {
+    const client = connectClient();
+    const aborted = gate<unknown>();
+    await client.consume("driver", ({ id }, { signal }) => {
+      if (id !== "m1") return;
+      return new Promise<void>((resolve) => {
+        signal.addEventListener("abort", () => {
+          aborted.open(signal.reason);
+          resolve();
+        });
+      });
+    });
+    hub().deliver("driver", deliveredMessage("m1"));
+    const revoked = next(client, "revoked");
+    hub().send("revoked", { queue: "driver", deliveries: [{ id: "m1", attempt: 1 }], reason: "taken back" });
+    expect(await aborted.opened).toMatchObject({ message: "taken back" });
+    expect(await revoked).toMatchObject({ reason: "taken back" });
+    hub().deliver("driver", deliveredMessage("m2"));
+    await hub().until(() => hub().settled("ack").length === 1);
+    expect(hub().settled("ack")).toEqual(["m2#1"]);
+  });
+
+  it("aborts the signal when the hub refuses to extend it", async () => {
+    hub().answer("extend", () => ({
+      ok: true,
+      results: [{ id: "m1", error: new WaybillError("LEASE_LOST", "somebody else has it").toWire() }],
+    }));
+    const aborted = gate<unknown>();
+    await connectClient().consume("driver", (_message, { signal }) => {
+      signal.addEventListener("abort", () => aborted.open(signal.reason));
+      return aborted.opened;
+    });
+    hub().deliver("driver", deliveredMessage("m1", { leaseMs: 100 }));
+    expect(await aborted.opened).toMatchObject({ message: "somebody else has it" });
+  });
+
+  it("aborts the signal when it runs out while the hub cannot be reached", async () => {
+    const aborted = gate<unknown>();
+    // The first attempt to come back is far off.
+    const client = connectClient({ reconnectDelayMs: 60_000, reconnectDelayMaxMs: 60_000 });
+    await client.consume("driver", (_message, { signal }) => {
+      signal.addEventListener("abort", () => aborted.open(signal.reason));
+      hub().cut();
+      return aborted.opened;
+    });
+    hub().deliver("driver", deliveredMessage("m1", { leaseMs: 100 }));
+    expect(await aborted.opened).toMatchObject({ message: expect.stringContaining("ran out") as string });
+  });
+
+  it("is aborted already for a handler that looks at its signal late", async () => {
+    const [started, looked] = [gate(), gate<boolean>()];
+    const client = connectClient();
+    await client.consume("driver", async (_message, delivery) => {
+      started.open();
+      await next(client, "revoked");
+      looked.open(delivery.signal.aborted);
+    });
+    hub().deliver("driver", deliveredMessage("m1"));
+    await started.opened;
+    hub().send("revoked", { queue: "driver", deliveries: [{ id: "m1", attempt: 1 }], reason: "taken back" });
+    expect(await looked.opened).toBe(true);
+  });
+
+  it("is extended as the handler asks", async () => {
+    const control = gate<DeliveryControl>();
+    const work = gate();
+    await connectClient().consume("driver", (_message, delivery) => {
+      control.open(delivery);
+      return work.opened;
+    });
+    hub().deliver("driver", deliveredMessage("m1"));
+    const { extend } = await control.opened;
+    await extend(90_000);
+    expect(hub().bodies("extend")).toEqual([
+      { queue: "driver", deliveries: [{ id: "m1", attempt: 1 }], leaseMs: 90_000 },
+    ]);
+    await expect(extend(Number.NaN)).rejects.toMatchObject({ code: "INVALID" });
+    hub().answer("extend", () => ({
+      ok: true,
+      results: [{ id: "m1", error: new WaybillError("LEASE_LOST", "gone").toWire() }],
+    }));
+    await expect(extend(90_000)).rejects.toMatchObject({ code: "LEASE_LOST" });
+    work.open();
+  });
+});

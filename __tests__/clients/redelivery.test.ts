@@ -1,0 +1,208 @@
+import { deliveredMessage, gate } from "../support/scripted-hub";
+import { hubAndClients, next } from "./client-under-test";
+
+const { hub, connectClient } = hubAndClients();
+const again = (id: string, attempt: number) => deliveredMessage(id, { attempt, redelivered: true });
+
+describe("a message delivered again", () => {
+  it("is acked without a second handling when it was finished here", async () => {
+    const seen: string[] = [];
+    await connectClient().consume("driver", ({ id }) => seen.push(id));
+    hub().deliver("driver", deliveredMessage("m1"));
+    await hub().until(() => hub().settled("ack").length === 1);
+    hub().deliver("driver", again("m1", 2), deliveredMessage("m2"));
+    await hub().until(() => hub().settled("ack").length === 3);
+    expect(seen).toEqual(["m1", "m2"]);
+    expect(hub().settled("ack")).toEqual(["m1#1", "m1#2", "m2#1"]);
+  });
+
+  it("is another message when it does not say that it is redelivered", async () => {
+    const seen: string[] = [];
+    const client = connectClient();
+    const consumer = await client.consume("driver", ({ id, seq }) => seen.push(`${id}/${seq}`));
+    hub().deliver("driver", deliveredMessage("m1", { seq: 1 }));
+    await hub().until(() => hub().settled("ack").length === 1);
+    await consumer.cancel();
+    await client.consume("driver", ({ id, seq }) => seen.push(`${id}/${seq}`));
+    hub().deliver("driver", deliveredMessage("m1", { seq: 9 }));
+    await hub().until(() => hub().settled("ack").length === 2);
+    expect(seen).toEqual(["m1/1", "m1/9"]);
+  });
+
+  it("is acked once more when its ack is not known to be stored", async () => {
+    hub().answer("ack", () => undefined);
+    const seen: string[] = [];
+    await connectClient().consume("driver", ({ id }) => seen.push(id));
+    hub().deliver("driver", deliveredMessage("m1"));
+    await hub().until(() => hub().settled("ack").length === 1);
+    hub().answerAsUsual("ack");
+    hub().deliver("driver", deliveredMessage("m1", { attempt: 2 }));
+    await hub().until(() => hub().settled("ack").length === 2);
+    expect(seen).toEqual(["m1"]);
+    expect(hub().settled("ack")).toEqual(["m1#1", "m1#2"]);
+  });
+
+  it("does not start a second handler while the first works, and is acked under the newer attempt", async () => {
+    const [work, started] = [gate(), gate()];
+    const seen: string[] = [];
+    await connectClient().consume("driver", ({ id }) => {
+      seen.push(id);
+      if (id !== "m1") return;
+      started.open();
+      return work.opened;
+    });
+    hub().deliver("driver", deliveredMessage("m1"));
+    await started.opened;
+    hub().deliver("driver", again("m1", 1));
+    hub().deliver("driver", again("m1", 2), deliveredMessage("m2"));
+    await hub().until(() => hub().settled("ack").length === 1);
+    work.open();
+    await hub().until(() => hub().settled("ack").length === 2);
+    expect(seen).toEqual(["m1", "m2"]);
+    expect(hub().settled("ack")).toEqual(["m2#1", "m1#2"]);
+  });
+
+  it("is handled when its handler threw", async () => {
+    const attempts: number[] = [];
+    await connectClient().consume("driver", ({ attempt }) => {
+      attempts.push(attempt);
+      if (attempt === 1) throw new Error("not yet");
+    });
+    hub().deliver("driver", deliveredMessage("m1"));
+    await hub().until(() => hub().settled("nack").length === 1);
+    hub().deliver("driver", again("m1", 2));
+    await hub().until(() => hub().settled("ack").length === 1);
+    expect(attempts).toEqual([1, 2]);
+  });
+});
+
+describe("a reconnect that resumes the session", () => {
+  it("shows the session, consumes again and sends the acks that were not answered", async () => {
+    hub().answer("ack", () => undefined);
+    const client = connectClient({ clientId: "acme", token: "signed" });
+    const seen: string[] = [];
+    await client.consume("driver", ({ id }) => seen.push(id));
+    hub().deliver("driver", deliveredMessage("m1"));
+    await hub().until(() => hub().settled("ack").length === 1);
+    hub().answerAsUsual("ack");
+    hub().welcome = { resumed: true };
+    // The hub gives a resumed session what it holds, as soon as it consumes again.
+    hub().answer("consume", () => {
+      hub().deliver("driver", again("m1", 1), deliveredMessage("m2"));
+      return { ok: true, queue: "driver", ready: 0 };
+    });
+    hub().cut();
+    await hub().until(() => hub().settled("ack", 2).includes("m2#1"));
+    expect(hub().handshakes).toEqual([
+      { clientId: "acme", token: "signed" },
+      { clientId: "acme", token: "signed", session: "session-1" },
+    ]);
+    expect(hub().settled("ack", 2)[0]).toBe("m1#1");
+    expect(seen).toEqual(["m1", "m2"]);
+  });
+
+  it("sends the verdict of a handler that worked through the cut", async () => {
+    const [work, started] = [gate(), gate()];
+    const client = connectClient();
+    await client.consume("driver", (_message, { signal }) => {
+      started.open();
+      return work.opened.then(() => expect(signal.aborted).toBe(false));
+    });
+    hub().deliver("driver", deliveredMessage("m1"));
+    await started.opened;
+    hub().welcome = { resumed: true };
+    hub().cut();
+    await next(client, "connected");
+    work.open();
+    await hub().until(() => hub().settled("ack", 2).length === 1);
+  });
+
+  it("sends an unanswered nack again, and does not handle the same attempt meanwhile", async () => {
+    hub().answer("nack", () => undefined);
+    const attempts: number[] = [];
+    await connectClient().consume("driver", ({ attempt }) => {
+      attempts.push(attempt);
+      if (attempt === 1) throw new Error("not yet");
+    });
+    hub().deliver("driver", deliveredMessage("m1"));
+    await hub().until(() => hub().settled("nack").length === 1);
+    hub().welcome = { resumed: true };
+    hub().answer("consume", () => {
+      hub().deliver("driver", again("m1", 1));
+      hub().deliver("driver", again("m1", 2));
+      return { ok: true, queue: "driver", ready: 0 };
+    });
+    hub().cut();
+    await hub().until(() => hub().settled("ack", 2).length === 1);
+    expect(hub().settled("nack", 2)).toEqual(["m1#1"]);
+    expect(attempts).toEqual([1, 2]);
+  });
+});
+
+describe("a reconnect that does not resume the session", () => {
+  it("aborts the signals, and acks a finished message only when it is delivered again", async () => {
+    const [work, started, aborted] = [gate(), gate(), gate()];
+    const seen: string[] = [];
+    const client = connectClient();
+    await client.consume("driver", async ({ id }, { signal }) => {
+      seen.push(id);
+      if (id !== "m1") return;
+      signal.addEventListener("abort", () => aborted.open());
+      started.open();
+      await work.opened;
+    });
+    hub().deliver("driver", deliveredMessage("m1"));
+    await started.opened;
+    hub().cut();
+    await aborted.opened;
+    work.open();
+    await hub().until(() => hub().bodies("consume", 2).length === 1);
+    hub().deliver("driver", deliveredMessage("m2"));
+    await hub().until(() => hub().settled("ack").length === 1);
+    expect(hub().settled("ack")).toEqual(["m2#1"]);
+    hub().deliver("driver", again("m1", 2));
+    await hub().until(() => hub().settled("ack").length === 2);
+    expect(hub().settled("ack")).toEqual(["m2#1", "m1#2"]);
+    expect(seen).toEqual(["m1", "m2"]);
+  });
+
+  it("drops the acks that were not answered", async () => {
+    hub().answer("ack", () => undefined);
+    const client = connectClient();
+    await client.consume("driver", () => undefined);
+    hub().deliver("driver", deliveredMessage("m1"));
+    await hub().until(() => hub().settled("ack").length === 1);
+    hub().answerAsUsual("ack");
+    hub().cut();
+    await hub().until(() => hub().bodies("consume", 2).length === 1);
+    hub().deliver("driver", deliveredMessage("m2"));
+    await hub().until(() => hub().settled("ack", 2).length > 0);
+    expect(hub().settled("ack", 2)).toEqual(["m2#1"]);
+  });
+
+  it("lets a handler that still works settle the attempt that it was given again", async () => {
+    const [work, started] = [gate(), gate()];
+    let handled = 0;
+    const client = connectClient();
+    await client.consume("driver", () => {
+      handled++;
+      started.open();
+      return work.opened;
+    });
+    hub().deliver("driver", deliveredMessage("m1"));
+    await started.opened;
+    hub().answer("consume", () => {
+      hub().deliver("driver", again("m1", 2));
+      return { ok: true, queue: "driver", ready: 0 };
+    });
+    hub().answer("extend", () => undefined);
+    hub().cut();
+    await hub().until(() => hub().bodies("consume", 2).length === 1);
+    // Delivered before this answer: the client has seen it once it publishes after.
+    await client.publish({ queue: "driver", event: "mark" });
+    work.open();
+    await hub().until(() => hub().settled("ack").length === 1);
+    expect(hub().settled("ack")).toEqual(["m1#2"]);
+    expect(handled).toBe(1);
+  });
+});

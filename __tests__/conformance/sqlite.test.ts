@@ -1,0 +1,4 @@
+import { SqliteUnderTest } from "./sqlite-under-test";
+import { describeStore } from "./store-suite";
+
+describeStore("sqlite", new SqliteUnderTest());

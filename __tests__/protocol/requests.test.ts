@@ -1,0 +1,202 @@
+import { WaybillError } from "../../src/protocol/errors";
+import { readHandshake, requestReader, type RequestReader } from "../../src/protocol/requests";
+
+const reader = requestReader({ maxBatch: 10, maxPrefetch: 1000 });
+const message = { queue: "driver", event: "pickup", payload: { a: 1 } };
+const ref = { id: "m-1", attempt: 1 };
+const long = "x".repeat(200);
+
+type Request = keyof RequestReader;
+
+/** Each names the field that its message must name. */
+const refused: [Request, unknown, code: string, field: string][] = [
+  ["publish", undefined, "INVALID", "message"],
+  ["publish", null, "INVALID", "message"],
+  ["publish", "driver", "INVALID", "message"],
+  ["publish", [message], "INVALID", "message"],
+  ["publish", {}, "INVALID", "event"],
+  ["publish", { queue: "driver" }, "INVALID", "event"],
+  ["publish", { event: "pickup" }, "INVALID", "exactly one of queue, room and client"],
+  ["publish", { ...message, room: "north" }, "INVALID", "exactly one of queue, room and client"],
+  ["publish", { ...message, event: "" }, "INVALID", "event"],
+  ["publish", { ...message, event: 7 }, "INVALID", "event"],
+  ["publish", { ...message, event: long }, "TOO_LARGE", "event"],
+  ["publish", { ...message, event: "line\nbreak" }, "INVALID", "event"],
+  ["publish", { ...message, event: "\ud800" }, "INVALID", "event"],
+  ["publish", { ...message, queue: "a:b" }, "INVALID", "queue"],
+  ["publish", { ...message, queue: "*" }, "INVALID", "queue"],
+  ["publish", { ...message, queue: "" }, "INVALID", "queue"],
+  ["publish", { ...message, queue: " driver" }, "INVALID", "queue"],
+  ["publish", { ...message, queue: ["driver"] }, "INVALID", "queue"],
+  ["publish", { ...message, queue: long }, "TOO_LARGE", "queue"],
+  ["publish", { event: "e", room: "@north" }, "INVALID", "room"],
+  ["publish", { event: "e", client: "@acme" }, "INVALID", "client"],
+  ["publish", { ...message, id: "" }, "INVALID", "id"],
+  ["publish", { ...message, id: 7 }, "INVALID", "id"],
+  ["publish", { ...message, id: long }, "TOO_LARGE", "id"],
+  ["publish", { ...message, priority: 10 }, "INVALID", "priority"],
+  ["publish", { ...message, priority: -1 }, "INVALID", "priority"],
+  ["publish", { ...message, priority: 1.5 }, "INVALID", "priority"],
+  ["publish", { ...message, priority: "high" }, "INVALID", "priority"],
+  ["publish", { ...message, priority: null }, "INVALID", "priority"],
+  ["publish", { ...message, delayMs: -1 }, "INVALID", "delayMs"],
+  ["publish", { ...message, delayMs: 366 * 24 * 3600 * 1000 }, "INVALID", "delayMs"],
+  ["publish", { ...message, delayMs: NaN }, "INVALID", "delayMs"],
+  ["publish", { ...message, ttlMs: 0 }, "INVALID", "ttlMs"],
+  ["publish", { ...message, ttlMs: "soon" }, "INVALID", "ttlMs"],
+  ["publish", { ...message, group: "" }, "INVALID", "group"],
+  ["publish", { ...message, group: long }, "TOO_LARGE", "group"],
+  ["publish", { ...message, headers: "a=b" }, "INVALID", "headers"],
+  ["publish", { ...message, headers: { a: 1 } }, "INVALID", "headers.a"],
+  ["publish", { ...message, headers: { a: "x".repeat(2000) } }, "TOO_LARGE", "headers.a"],
+  ["publish", { ...message, headers: numbered(33) }, "TOO_LARGE", "headers"],
+  ["publish", { messages: [] }, "INVALID", "messages"],
+  ["publish", { messages: {} }, "INVALID", "messages"],
+  ["publish", { messages: null }, "INVALID", "messages"],
+  ["publish", { messages: Array(11).fill(message) }, "TOO_LARGE", "messages"],
+  ["consume", "driver", "INVALID", "request"],
+  ["consume", { queue: "a:b" }, "INVALID", "queue"],
+  ["consume", { prefetch: 0 }, "INVALID", "prefetch"],
+  ["consume", { prefetch: 1001 }, "INVALID", "prefetch"],
+  ["consume", { prefetch: "many" }, "INVALID", "prefetch"],
+  ["cancel", { queue: 7 }, "INVALID", "queue"],
+  ["ack", undefined, "INVALID", "request"],
+  ["ack", {}, "INVALID", "deliveries"],
+  ["ack", { deliveries: [] }, "INVALID", "deliveries"],
+  ["ack", { deliveries: ref }, "INVALID", "deliveries"],
+  ["ack", { deliveries: Array(11).fill(ref) }, "TOO_LARGE", "deliveries"],
+  ["ack", { deliveries: ["m-1"] }, "INVALID", "deliveries[0]"],
+  ["ack", { deliveries: [ref, { id: "m-2" }] }, "INVALID", "deliveries[1].attempt"],
+  ["ack", { deliveries: [{ ...ref, attempt: 0 }] }, "INVALID", "deliveries[0].attempt"],
+  ["ack", { deliveries: [{ ...ref, id: long }] }, "TOO_LARGE", "deliveries[0].id"],
+  ["nack", { deliveries: [ref], delayMs: -1 }, "INVALID", "delayMs"],
+  ["nack", { deliveries: [ref], reason: 7 }, "INVALID", "reason"],
+  ["nack", { deliveries: [ref], reason: "x".repeat(2000) }, "TOO_LARGE", "reason"],
+  ["nack", { deliveries: [ref], dead: "yes" }, "INVALID", "dead"],
+  ["extend", { deliveries: [ref] }, "INVALID", "leaseMs"],
+  ["extend", { deliveries: [ref], leaseMs: 999 }, "INVALID", "leaseMs"],
+  ["extend", { deliveries: [ref], leaseMs: 3_600_001 }, "INVALID", "leaseMs"],
+  ["join", undefined, "INVALID", "request"],
+  ["join", {}, "INVALID", "room"],
+  ["join", { room: "a:b" }, "INVALID", "room"],
+  ["join", { room: "north", client: 7 }, "INVALID", "client"],
+  ["join", { room: "north", since: -1 }, "INVALID", "since"],
+  ["join", { room: "north", since: "yesterday" }, "INVALID", "since"],
+  ["join", { room: "north", since: "2026-01-01T00:00:00" }, "INVALID", "since"],
+  ["join", { room: "north", since: {} }, "INVALID", "since"],
+  ["leave", { client: "acme" }, "INVALID", "room"],
+];
+
+it.each(refused)("%s %j is refused as %s, naming %s", (request, argument, code, field) => {
+  const error = errorOf(() => reader[request](argument));
+  expect(error.code).toBe(code);
+  expect(error.message).toContain(field);
+  expect(error.message).toContain("; given: ");
+  expect(error.message.length).toBeLessThan(400);
+});
+
+const taken: [Request, unknown, read: unknown][] = [
+  ["publish", message, { batch: false, messages: [{ message }] }],
+  [
+    "publish",
+    { client: "acme", event: "e" },
+    { batch: false, messages: [{ message: { client: "acme", event: "e" } }] },
+  ],
+  [
+    "publish",
+    { room: "north", event: "e", payload: null },
+    { batch: false, messages: [{ message: { room: "north", event: "e", payload: null } }] },
+  ],
+  [
+    "publish",
+    { ...message, queue: "@acme" },
+    { batch: false, messages: [{ message: { ...message, queue: "@acme" } }] },
+  ],
+  ["publish", { ...message, unheardOf: 1 }, { batch: false, messages: [{ message }] }],
+  [
+    "publish",
+    { ...message, priority: "9", delayMs: "10", ttlMs: "20" },
+    { batch: false, messages: [{ message: { ...message, priority: 9, delayMs: 10, ttlMs: 20 } }] },
+  ],
+  [
+    "publish",
+    { ...message, headers: { a: "" }, group: "g" },
+    { batch: false, messages: [{ message: { ...message, headers: { a: "" }, group: "g" } }] },
+  ],
+  ["consume", undefined, {}],
+  ["consume", null, {}],
+  ["consume", { queue: "driver", prefetch: "10" }, { queue: "driver", prefetch: 10 }],
+  ["cancel", undefined, {}],
+  [
+    "ack",
+    { queue: "driver", deliveries: [{ ...ref, attempt: "2" }] },
+    { queue: "driver", deliveries: [{ id: "m-1", attempt: 2 }] },
+  ],
+  ["nack", { deliveries: [ref], delayMs: "5", dead: true }, { deliveries: [ref], delayMs: 5, dead: true }],
+  ["extend", { deliveries: [ref], leaseMs: "60000" }, { deliveries: [ref], leaseMs: 60_000 }],
+  ["join", { room: "north" }, { room: "north" }],
+  ["join", { room: "north", since: 12 }, { room: "north", since: { afterSeq: 12 } }],
+  ["join", { room: "north", since: "12" }, { room: "north", since: { afterSeq: 12 } }],
+  ["join", { room: "north", since: "all" }, { room: "north", since: "all" }],
+  [
+    "join",
+    { room: "north", since: "2026-01-01T01:00:00+01:00" },
+    { room: "north", since: { fromTime: Date.UTC(2026, 0, 1) } },
+  ],
+  ["leave", { room: "north", client: "acme" }, { room: "north", client: "acme" }],
+];
+
+it.each(taken)("%s %j is read", (request, argument, read) => {
+  expect(reader[request](argument)).toEqual(read);
+});
+
+it("reads a batch message by message: a bad one costs the others nothing", () => {
+  const { batch, messages } = reader.publish({ messages: [message, { id: "m-2", queue: "driver" }, 7, message] });
+  expect(batch).toBe(true);
+  expect(messages).toEqual([
+    { message },
+    { id: "m-2", error: expect.objectContaining({ code: "INVALID", message: expect.stringContaining("event") }) },
+    { id: undefined, error: expect.objectContaining({ code: "INVALID" }) },
+    { message },
+  ]);
+});
+
+it("hands a payload on as it is, without looking into it", () => {
+  const payload = { __proto__: null, deep: [{ undefined: null }] };
+  const read = reader.publish({ ...message, payload }).messages[0];
+  expect(read && "message" in read && read.message.payload).toBe(payload);
+});
+
+describe("the handshake", () => {
+  it.each([
+    [undefined, {}],
+    [{}, {}],
+    [{ clientId: "", token: "", session: "" }, {}],
+    [
+      { clientId: "O'Hara & Sons", token: "t", session: "s", other: 1 },
+      { clientId: "O'Hara & Sons", token: "t", session: "s" },
+    ],
+  ])("%j is read", (auth, read) => expect(readHandshake(auth)).toEqual(read));
+
+  it.each([
+    ["text", "auth"],
+    [{ clientId: 7 }, "clientId"],
+    [{ clientId: "a:b" }, "clientId"],
+    [{ token: {} }, "token"],
+    [{ session: 1 }, "session"],
+  ])("%j is refused, naming %s", (auth, field) => expect(errorOf(() => readHandshake(auth)).message).toContain(field));
+});
+
+function numbered(count: number): Record<string, string> {
+  return Object.fromEntries(Array.from({ length: count }, (_, index) => [`h${index}`, "v"]));
+}
+
+function errorOf(act: () => unknown): WaybillError {
+  try {
+    act();
+  } catch (error) {
+    if (error instanceof WaybillError) return error;
+    throw error;
+  }
+  throw new Error("nothing was refused");
+}

@@ -1,0 +1,79 @@
+import { spawn, type ChildProcessWithoutNullStreams } from "node:child_process";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+
+const ROOT = join(__dirname, "../..");
+
+export interface Ended {
+  readonly code: number | null;
+  readonly lines: readonly string[];
+  readonly complaints: string;
+}
+
+/** A terminal as people start it: a process of its own, with its input and output in pipes. */
+export class TerminalProcess {
+  /** Resolves when it has ended by itself or by a signal, and all its lines were read. */
+  readonly ended: Promise<Ended>;
+  private readonly lines: string[] = [];
+  private readonly waiters = new Set<() => void>();
+  private readonly process: ChildProcessWithoutNullStreams;
+  private complaints = "";
+  private closed = false;
+
+  /** @param args as on the command line: `vendor acme --count 3`. */
+  constructor(args: string, env: NodeJS.ProcessEnv = {}) {
+    const [name = "", ...flags] = args.split(" ");
+    const execArgs = ["-r", "ts-node/register/transpile-only", `clients/${name}.ts`, ...flags];
+    // Set but empty counts as not given: no .env has a say in a test.
+    const given = { ...process.env, WAYBILL_TOKEN: "", ...env };
+    this.process = spawn(process.execPath, execArgs, { cwd: ROOT, env: given });
+    createInterface({ input: this.process.stdout }).on("line", (line) => {
+      this.lines.push(line);
+      this.waiters.forEach((check) => check());
+    });
+    this.process.stderr.setEncoding("utf8").on("data", (text: string) => (this.complaints += text));
+    // What is typed may come after it has ended by itself.
+    this.process.stdin.on("error", () => undefined);
+    this.ended = new Promise((resolve) => {
+      this.process.once("close", (code) => {
+        this.closed = true;
+        this.waiters.forEach((check) => check());
+        resolve({ code, lines: this.lines, complaints: this.complaints });
+      });
+    });
+  }
+
+  /** The first line that matches, as soon as there is one. Rejects when the process ends without it. */
+  line(pattern: RegExp): Promise<string> {
+    return new Promise((resolve, reject) => {
+      const check = (): void => {
+        const line = this.lines.find((candidate) => pattern.test(candidate));
+        if (line === undefined && !this.closed) return;
+        this.waiters.delete(check);
+        if (line !== undefined) resolve(line);
+        else reject(new Error(`no line like ${pattern} in:\n${this.lines.join("\n")}\n${this.complaints}`));
+      };
+      this.waiters.add(check);
+      check();
+    });
+  }
+
+  type(line: string): void {
+    this.process.stdin.write(`${line}\n`);
+  }
+
+  endInput(): void {
+    this.process.stdin.end();
+  }
+
+  /** Ctrl-C. */
+  interrupt(): Promise<Ended> {
+    this.process.kill("SIGINT");
+    return this.ended;
+  }
+
+  async kill(): Promise<void> {
+    this.process.kill("SIGKILL");
+    await this.ended;
+  }
+}

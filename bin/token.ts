@@ -1,0 +1,80 @@
+import { Argument, Command, InvalidArgumentError, Option } from "commander";
+import { config as loadEnvFile } from "dotenv";
+import { sign } from "jsonwebtoken";
+import { readArguments, readClientId, readDuration } from "../clients/terminal/arguments";
+import { EXIT, type ExitCode } from "../clients/terminal/exit-codes";
+import { SETTINGS } from "../src/config";
+import { readSettings, SettingError } from "../src/read-config";
+
+const DEFAULT_EXPIRES_MS = 30 * 24 * 60 * 60 * 1000;
+
+/** What a token allows. A list left out allows all of its kind; `invite` left out allows none. */
+interface TokenClaims {
+  namespaces?: string[];
+  publish?: string[];
+  consume?: string[];
+  join?: string[];
+  invite?: string[];
+  operator?: true;
+}
+
+interface TokenOptions extends TokenClaims {
+  expires: number;
+}
+
+/** Prints a token, alone on standard output, so that it can be assigned. @returns the code to exit with. */
+export function runToken(argv: readonly string[]): ExitCode {
+  loadEnvFile({ quiet: true });
+  const command = tokenCommand();
+  const exit = readArguments(command, argv);
+  if (exit !== undefined) return exit;
+  const secret = readSecret();
+  if (secret === undefined) return EXIT.USAGE;
+  const { expires, ...claims } = command.opts<TokenOptions>();
+  const token = sign(claims, secret, {
+    algorithm: "HS256",
+    subject: String(command.processedArgs[0]),
+    expiresIn: Math.ceil(expires / 1000),
+  });
+  process.stdout.write(`${token}\n`);
+  return EXIT.SETTLED;
+}
+
+function tokenCommand(): Command {
+  const list = (flag: string, about: string): Option => new Option(`--${flag} <list>`, about).argParser(readList);
+  return new Command("token")
+    .description(`Signs a token with ${SETTINGS.authSecret.env}. Lists are separated by commas and may hold patterns.`)
+    .addArgument(new Argument("<clientId>", "whom the token is for").argParser(readClientId))
+    .addOption(
+      new Option("--expires <duration>", "how long it is good for")
+        .default(DEFAULT_EXPIRES_MS, "30d")
+        .argParser(readDuration),
+    )
+    .addOption(list("namespaces", "namespaces to connect to (all)"))
+    .addOption(list("publish", "queues, inboxes (@name) and rooms (room:name) to publish to (all)"))
+    .addOption(list("consume", "shared queues to consume (all)"))
+    .addOption(list("join", "rooms to join (all)"))
+    .addOption(list("invite", "rooms to put others in (none)"))
+    .option("--operator", "opens the operator's requests");
+}
+
+function readSecret(): string | undefined {
+  const { env } = SETTINGS.authSecret;
+  try {
+    const { authSecret } = readSettings({ authSecret: process.env[env] });
+    if (authSecret !== "") return authSecret;
+    process.stderr.write(`token: ${env} is not set: put the hub's secret there, in the environment or in .env\n`);
+  } catch (error) {
+    if (!(error instanceof SettingError)) throw error;
+    process.stderr.write(`token: ${error.message}\n`);
+  }
+  return undefined;
+}
+
+/** An empty list is one that allows nothing. */
+function readList(text: string): string[] {
+  const entries = text.split(",").map((entry) => entry.trim());
+  if (entries.length === 1 && entries[0] === "") return [];
+  if (entries.includes("")) throw new InvalidArgumentError("Write names or patterns, separated by single commas.");
+  return entries;
+}

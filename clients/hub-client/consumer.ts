@@ -1,0 +1,272 @@
+import { reasonOf, WaybillError } from "../../src/protocol/errors";
+import type { DeliveredMessage, DeliveryRef, Refused, Welcome } from "../../src/protocol/wire";
+import { backoffDelay, RETRY_BACKOFF } from "./backoff";
+import type { Connection } from "./connection";
+import { Deferred } from "./deferred";
+import { Delivery, type DeliveryControl } from "./delivery";
+import { Fifo } from "./fifo";
+import type { FinishedIds } from "./finished-ids";
+import type { LeasedQueue, LeaseKeeper } from "./lease-keeper";
+import { Nack, type NackOptions } from "./nack";
+import { Settler, type SettledQueue } from "./settler";
+import { isDelivered, isRetryable, misunderstood } from "./wire-guards";
+
+const DEFAULT_PREFETCH = 100;
+/** Characters of a failure's reason that are worth sending. */
+const MAX_REASON_LENGTH = 500;
+
+export type ReceivedMessage = DeliveredMessage;
+export type MessageHandler = (message: ReceivedMessage, delivery: DeliveryControl) => unknown;
+
+export interface ConsumeOptions {
+  /** Handlers that may run at once, and deliveries that may be out unsettled; 100 where it is left out. */
+  prefetch?: number;
+}
+
+/** A standing wish for one queue's messages. */
+export interface Consumer {
+  /** The queue's name at the hub; of an inbox, `@<clientId>`. */
+  readonly queue: string;
+  /** Takes no more deliveries. Resolves when the handlers in hand are through and the hub knows what became of theirs. */
+  cancel(): Promise<void>;
+}
+
+export interface ConsumerParts {
+  readonly connection: Connection;
+  readonly keeper: LeaseKeeper;
+  readonly finished: FinishedIds;
+  /** Something about this queue was refused, or not understood. */
+  refused(refused: Refused): void;
+  /** It takes no more deliveries, and has none. */
+  ended(consumer: QueueConsumer): void;
+}
+
+/** One queue's deliveries on their way through its handler. */
+export class QueueConsumer implements Consumer, SettledQueue, LeasedQueue {
+  readonly deliveries = new Map<string, Delivery>();
+  private readonly waiting = new Fifo<Delivery>();
+  private readonly settler: Settler;
+  private readonly consumed = new Deferred<void>();
+  private readonly idle = new Deferred<void>();
+  private readonly prefetch: number;
+  private running = 0;
+  private cancelled = false;
+  private confirmed = false;
+
+  constructor(
+    readonly queue: string,
+    private readonly handler: MessageHandler,
+    options: ConsumeOptions,
+    private readonly parts: ConsumerParts,
+  ) {
+    this.prefetch = options.prefetch ?? DEFAULT_PREFETCH;
+    this.settler = new Settler(this, parts.connection);
+  }
+
+  /** Resolves when the hub has first taken this consumer on. @throws WaybillError when it refuses, or the client closes. */
+  whenConsumed(): Promise<void> {
+    return this.consumed.promise;
+  }
+
+  /** A new connection: settles what may be settled on it, and consumes again. */
+  resume(welcome: Welcome): void {
+    if (welcome.resumed) this.settler.resume();
+    else this.loseAll("The hub gave the leases up while the connection was away.");
+    void this.consume(welcome);
+  }
+
+  receive(messages: readonly unknown[]): void {
+    const now = performance.now();
+    let lookAt = Infinity;
+    for (const message of messages) {
+      if (isDelivered(message)) {
+        this.accept(message, now);
+        lookAt = Math.min(lookAt, now + message.leaseMs / 2);
+      } else {
+        this.refused(misunderstood("deliver", `A message from ${this.queue} is not what the protocol says.`));
+      }
+    }
+    this.startHandlers();
+    if (lookAt < Infinity) this.parts.keeper.expect(lookAt);
+  }
+
+  revoked(refs: readonly DeliveryRef[], reason: string): void {
+    for (const { id, attempt } of refs) {
+      const delivery = this.deliveries.get(id);
+      if (delivery?.attempt === attempt) this.lost(delivery, reason);
+    }
+  }
+
+  lost(delivery: Delivery, reason: string): void {
+    delivery.lose(reason);
+    // A handler at work is remembered, so that a redelivery does not start a second one.
+    if (delivery.state !== "handling") this.forget(delivery);
+  }
+
+  settled(delivery: Delivery): void {
+    this.forget(delivery);
+  }
+
+  refused(refused: Refused): void {
+    this.parts.refused(refused);
+  }
+
+  async cancel(): Promise<void> {
+    if (!this.cancelled) {
+      this.cancelled = true;
+      this.consumed.reject(new WaybillError("INVALID", `The consumer of ${this.queue} was cancelled.`));
+      // First the cancel, then what it gives back: the hub must not deal the same messages here again.
+      const cancelled = this.sendCancel();
+      for (const delivery of this.waiting.takeAll()) this.giveBack(delivery);
+      await cancelled;
+      this.endIfIdle();
+    }
+    return this.idle.promise;
+  }
+
+  /** Ends at once: handlers hear it from their signals, and nothing more is settled. */
+  abandon(error: WaybillError): void {
+    this.cancelled = true;
+    this.consumed.reject(error);
+    this.loseAll(error.message);
+    this.idle.resolve();
+  }
+
+  private async consume(welcome: Welcome): Promise<void> {
+    const { connection } = this.parts;
+    const prefetch = Math.min(this.prefetch, welcome.limits.maxPrefetch);
+    for (let refusals = 0; !this.cancelled && connection.welcome === welcome;) {
+      try {
+        const reply = await connection.request("consume", { queue: this.queue, prefetch });
+        if (reply.ok) {
+          this.confirmed = true;
+          return this.consumed.resolve();
+        }
+        if (!isRetryable(reply.error)) return this.consumeRefused(WaybillError.fromWire(reply.error));
+      } catch {
+        // The connection is lost: the next one makes a try of its own.
+        return;
+      }
+      const delayMs = backoffDelay(++refusals, RETRY_BACKOFF);
+      await new Promise((resolve) => setTimeout(resolve, delayMs));
+    }
+  }
+
+  private consumeRefused(error: WaybillError): void {
+    // Later ones have no caller to reject to. The consumer stays: the next connection may be luckier.
+    if (this.confirmed) return this.refused({ event: "consume", error: error.toWire() });
+    this.cancelled = true;
+    this.consumed.reject(error);
+    this.endIfIdle();
+  }
+
+  private async sendCancel(): Promise<void> {
+    try {
+      await this.parts.connection.request("cancel", { queue: this.queue });
+    } catch {
+      // A connection that is gone took its consumers along.
+    }
+  }
+
+  private accept(message: DeliveredMessage, now: number): void {
+    const known = this.deliveries.get(message.id);
+    if (known && this.continues(known, message, now)) return;
+    const delivery = new Delivery(message, this.extend, now);
+    this.deliveries.set(message.id, delivery);
+    if (message.redelivered === true && this.parts.finished.has(message.id)) this.settler.settle(delivery, "ack");
+    else if (this.cancelled) this.giveBack(delivery);
+    else this.waiting.push(delivery);
+  }
+
+  /** Whether a delivery goes on with what this process already does, or has done, about the same message. */
+  private continues(known: Delivery, message: DeliveredMessage, now: number): boolean {
+    const { attempt, leaseMs } = message;
+    if (known.state !== "settling") {
+      known.renew(attempt, leaseMs, now);
+      return true;
+    }
+    if (typeof known.verdict === "object") {
+      // Given back, and the hub does not know yet. Under another attempt it does, and has given it out again.
+      return known.attempt === attempt;
+    }
+    known.renew(attempt, leaseMs, now);
+    this.settler.settle(known, "ack");
+    return true;
+  }
+
+  private startHandlers(): void {
+    while (this.running < this.prefetch) {
+      const delivery = this.waiting.shift();
+      if (delivery === undefined) return;
+      // Lost while it waited.
+      if (this.deliveries.get(delivery.id) !== delivery) continue;
+      this.handle(delivery);
+    }
+  }
+
+  private handle(delivery: Delivery): void {
+    delivery.state = "handling";
+    this.running++;
+    let outcome: unknown;
+    try {
+      outcome = this.handler(delivery.message, delivery);
+    } catch (error) {
+      this.finish(delivery, nackFor(error));
+      return;
+    }
+    if (!isPromiseLike(outcome)) {
+      this.finish(delivery, undefined);
+      return;
+    }
+    outcome.then(
+      () => this.finishLater(delivery, undefined),
+      (error: unknown) => this.finishLater(delivery, nackFor(error)),
+    );
+  }
+
+  private finishLater(delivery: Delivery, nack: NackOptions | undefined): void {
+    this.finish(delivery, nack);
+    this.startHandlers();
+  }
+
+  private finish(delivery: Delivery, nack: NackOptions | undefined): void {
+    this.running--;
+    if (nack === undefined) this.parts.finished.add(delivery.id);
+    if (delivery.lostBy !== undefined) this.forget(delivery);
+    else this.settler.settle(delivery, nack ?? "ack");
+  }
+
+  /** Never handled, and not to be: the next consumer may have it at once. */
+  private giveBack(delivery: Delivery): void {
+    this.settler.settle(delivery, { delayMs: 0, reason: "Its consumer was cancelled." });
+  }
+
+  private loseAll(reason: string): void {
+    this.settler.reset();
+    this.waiting.clear();
+    for (const delivery of [...this.deliveries.values()]) this.lost(delivery, reason);
+  }
+
+  private forget(delivery: Delivery): void {
+    if (this.deliveries.get(delivery.id) === delivery) this.deliveries.delete(delivery.id);
+    this.endIfIdle();
+  }
+
+  private endIfIdle(): void {
+    if (!this.cancelled || this.deliveries.size > 0) return;
+    this.idle.resolve();
+    this.parts.ended(this);
+  }
+
+  private readonly extend = (delivery: Delivery, leaseMs: number): Promise<void> =>
+    this.parts.keeper.extend(this, delivery, leaseMs);
+}
+
+function isPromiseLike(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === "object" && value !== null && "then" in value && typeof value.then === "function";
+}
+
+function nackFor(error: unknown): NackOptions {
+  const options = error instanceof Nack ? error.options : { reason: reasonOf(error) };
+  return options.reason === undefined ? options : { ...options, reason: options.reason.slice(0, MAX_REASON_LENGTH) };
+}

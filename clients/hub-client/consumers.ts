@@ -1,0 +1,94 @@
+import { WaybillError } from "../../src/protocol/errors";
+import { inboxOf } from "../../src/protocol/names";
+import type { Refused, Revoked, Welcome } from "../../src/protocol/wire";
+import type { Connection } from "./connection";
+import { QueueConsumer, type ConsumeOptions, type Consumer, type MessageHandler } from "./consumer";
+import { FinishedIds } from "./finished-ids";
+import { LeaseKeeper } from "./lease-keeper";
+import { isBatch, misunderstood } from "./wire-guards";
+
+/** All queues that one client consumes, by name. */
+export class Consumers {
+  private readonly byQueue = new Map<string, QueueConsumer>();
+  /** Outlives a queue's consumer: the hub may redeliver to the next one what the last one has finished. */
+  private readonly finished = new Map<string, FinishedIds>();
+  private readonly keeper: LeaseKeeper;
+  private closing = false;
+
+  constructor(
+    private readonly connection: Connection,
+    private readonly refused: (refused: Refused) => void,
+  ) {
+    this.keeper = new LeaseKeeper(connection, () => this.byQueue.values());
+  }
+
+  /** Adds a consumer, and resolves when the hub has taken it on. @throws WaybillError, as `HubClient.consume` says. */
+  async consume(queue: string | undefined, handler: MessageHandler, options: ConsumeOptions): Promise<Consumer> {
+    const { prefetch } = options;
+    if (queue !== undefined && (typeof queue !== "string" || queue === "")) {
+      throw new WaybillError("INVALID", "queue must be a non-empty string, or undefined for the own inbox.");
+    }
+    if (prefetch !== undefined && !(Number.isInteger(prefetch) && prefetch >= 1)) {
+      throw new WaybillError("INVALID", "prefetch must be a whole number of at least 1.");
+    }
+    // The name of the own inbox is the hub's to say.
+    const welcome = await this.connection.whenConnected();
+    if (this.closing) throw new WaybillError("INVALID", "This client is closed.");
+    const name = queue ?? inboxOf(welcome.clientId);
+    if (this.byQueue.has(name)) throw new WaybillError("INVALID", `This client consumes the queue "${name}" already.`);
+    const consumer = new QueueConsumer(name, handler, options, {
+      connection: this.connection,
+      keeper: this.keeper,
+      finished: this.finishedOf(name),
+      refused: this.refused,
+      ended: (ended) => {
+        if (this.byQueue.get(name) === ended) this.byQueue.delete(name);
+      },
+    });
+    this.byQueue.set(name, consumer);
+    // Where the connection went meanwhile, the next welcome does it.
+    if (this.connection.connected && this.connection.welcome) consumer.resume(this.connection.welcome);
+    await consumer.whenConsumed();
+    return consumer;
+  }
+
+  /** A new connection. */
+  resume(welcome: Welcome): void {
+    for (const consumer of this.byQueue.values()) consumer.resume(welcome);
+    this.keeper.look();
+  }
+
+  deliver(packet: unknown): void {
+    const consumer = isBatch(packet) ? this.byQueue.get(packet.queue) : undefined;
+    if (consumer && isBatch(packet)) consumer.receive(packet.messages);
+    else this.refused(misunderstood("deliver", "The hub delivered something that nobody here consumes."));
+  }
+
+  revoked({ queue, deliveries, reason }: Revoked): void {
+    this.byQueue.get(queue)?.revoked(deliveries, reason);
+  }
+
+  /** Takes no more deliveries and no more consumers. Resolves when everything in hand is through. */
+  async cancelAll(): Promise<void> {
+    this.closing = true;
+    await Promise.all(Array.from(this.byQueue.values(), (consumer) => consumer.cancel()));
+  }
+
+  /** Whether a handler is at work, or its verdict not yet known to the hub. */
+  get busy(): boolean {
+    for (const { deliveries } of this.byQueue.values()) if (deliveries.size > 0) return true;
+    return false;
+  }
+
+  abandon(error: WaybillError): void {
+    this.keeper.stop();
+    for (const consumer of [...this.byQueue.values()]) consumer.abandon(error);
+    this.byQueue.clear();
+  }
+
+  private finishedOf(queue: string): FinishedIds {
+    let finished = this.finished.get(queue);
+    if (finished === undefined) this.finished.set(queue, (finished = new FinishedIds()));
+    return finished;
+  }
+}

@@ -1,0 +1,137 @@
+import { WaybillError } from "../../src/protocol/errors";
+import { ConnectionLost, type Connection } from "./connection";
+import type { Delivery } from "./delivery";
+import { isFields, isWireError } from "./wire-guards";
+
+/** Milliseconds between two looks at the leases, at least. */
+const MIN_TICK_MS = 10;
+/** Milliseconds before an extension that was not answered is asked for again, at least. */
+const MIN_RETRY_MS = 250;
+/**
+ * Leases are asked for in whole seconds. What the hub gives are rests of leases, each another number of milliseconds;
+ * rounded up they travel in one request, and none is below the second that the hub grants at least.
+ */
+const LEASE_STEP_MS = 1_000;
+
+/** A queue whose leases are to be kept. */
+export interface LeasedQueue {
+  readonly queue: string;
+  readonly deliveries: ReadonlyMap<string, Delivery>;
+  /** The hub says that this lease is not ours any more. */
+  lost(delivery: Delivery, reason: string): void;
+}
+
+/** Extends the leases of what is still being worked on, at about half of each, with one timer for the whole client. */
+export class LeaseKeeper {
+  private timer: ReturnType<typeof setTimeout> | undefined;
+  private timerAt = Infinity;
+
+  constructor(
+    private readonly connection: Connection,
+    private readonly queues: () => Iterable<LeasedQueue>,
+  ) {}
+
+  /** A lease is to be looked at then, on the monotonic clock. */
+  expect(atMs: number): void {
+    if (atMs >= this.timerAt) return;
+    clearTimeout(this.timer);
+    this.timerAt = atMs;
+    this.timer = setTimeout(() => this.look(), Math.max(MIN_TICK_MS, atMs - performance.now()));
+  }
+
+  /** Looks at all leases now: a connection has come back, and some may be overdue. */
+  look(): void {
+    this.stop();
+    const now = performance.now();
+    let nextMs = Infinity;
+    for (const queue of this.queues()) nextMs = Math.min(nextMs, this.lookAt(queue, now));
+    if (nextMs < Infinity) this.expect(nextMs);
+  }
+
+  stop(): void {
+    clearTimeout(this.timer);
+    this.timerAt = Infinity;
+  }
+
+  /**
+   * Extends the lease of one delivery.
+   *
+   * @throws WaybillError, as `DeliveryControl.extend` says.
+   */
+  async extend(queue: LeasedQueue, delivery: Delivery, leaseMs: number): Promise<void> {
+    if (!(Number.isFinite(leaseMs) && leaseMs >= 1)) {
+      throw new WaybillError("INVALID", "leaseMs must be a number of at least 1.");
+    }
+    if (delivery.lostBy !== undefined) throw new WaybillError("LEASE_LOST", delivery.lostBy);
+    const [error] = await this.request(queue, [delivery], leaseMs);
+    if (error) throw error;
+    delivery.leaseMs = leaseMs;
+    // It may be shorter than the one before, for which the next look was set.
+    this.expect(delivery.extendAt);
+  }
+
+  /** @returns when to look at this queue again. */
+  private lookAt(queue: LeasedQueue, now: number): number {
+    const dueByLease = new Map<number, Delivery[]>();
+    let nextMs = Infinity;
+    for (const delivery of queue.deliveries.values()) {
+      if (delivery.lostBy !== undefined || typeof delivery.verdict === "object") continue;
+      if (!this.connection.connected) {
+        if (delivery.leaseEndsAt <= now) delivery.abort("The lease ran out while the hub could not be reached.");
+        else nextMs = Math.min(nextMs, delivery.leaseEndsAt);
+        continue;
+      }
+      // What is due soon goes along: one request a look, not one a delivery.
+      const leftMs = delivery.leaseEndsAt - now;
+      if (delivery.extendAt - now <= leftMs / 4) {
+        const leaseMs = Math.max(1, Math.ceil(delivery.leaseMs / LEASE_STEP_MS)) * LEASE_STEP_MS;
+        const due = dueByLease.get(leaseMs);
+        if (due) due.push(delivery);
+        else dueByLease.set(leaseMs, [delivery]);
+        // Asked once more before the lease ends, unless the hub's answer moves it.
+        delivery.extendAt = now + Math.max(leftMs / 2, MIN_RETRY_MS);
+      }
+      nextMs = Math.min(nextMs, delivery.extendAt);
+    }
+    const maxBatch = this.connection.welcome?.limits.maxBatch ?? 1;
+    for (const [leaseMs, due] of dueByLease) {
+      for (let start = 0; start < due.length; start += maxBatch) {
+        void this.request(queue, due.slice(start, start + maxBatch), leaseMs);
+      }
+    }
+    return nextMs;
+  }
+
+  /** @returns for each delivery what went wrong, or undefined. */
+  private async request(
+    queue: LeasedQueue,
+    deliveries: readonly Delivery[],
+    leaseMs: number,
+  ): Promise<(WaybillError | undefined)[]> {
+    const asked = performance.now();
+    const refs = deliveries.map(({ id, attempt }) => ({ id, attempt }));
+    try {
+      const reply = await this.connection.request("extend", { queue: queue.queue, deliveries: refs, leaseMs });
+      return deliveries.map((delivery, index) => {
+        const error = reply.ok ? errorOf(reply.results[index]) : WaybillError.fromWire(reply.error);
+        if (error === undefined) delivery.leasedFrom(asked, leaseMs);
+        // Not where it was given again meanwhile: that attempt's lease is another one.
+        else if (error.code === "LEASE_LOST" && delivery.attempt === refs[index]?.attempt) {
+          queue.lost(delivery, error.message);
+        }
+        return error;
+      });
+    } catch (error) {
+      const cause = error instanceof ConnectionLost ? "the connection was lost" : "the request could not be sent";
+      return deliveries.map(
+        () => new WaybillError("DRAINING", `The lease was not extended: ${cause}.`, { cause: error }),
+      );
+    }
+  }
+}
+
+function errorOf(result: unknown): WaybillError | undefined {
+  if (isFields(result) && isWireError(result.error)) return WaybillError.fromWire(result.error);
+  if (isFields(result) && typeof result.status === "string") return undefined;
+  return new WaybillError("INTERNAL", "The hub's reply has no result for this delivery.");
+}

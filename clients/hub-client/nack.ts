@@ -1,0 +1,19 @@
+export interface NackOptions {
+  /** Milliseconds before the next attempt; the hub's backoff where it is left out. */
+  delayMs?: number;
+  /** Why, for the dead letter and the hub's log. */
+  reason?: string;
+  /** True: no further attempt, a dead letter now. */
+  dead?: boolean;
+}
+
+/** Thrown by a handler that wants a say in what becomes of the message it does not take. */
+export class Nack extends Error {
+  readonly options: NackOptions;
+
+  constructor(options: NackOptions = {}) {
+    super(options.reason ?? "The handler gave the message back.");
+    this.name = "Nack";
+    this.options = { ...options };
+  }
+}

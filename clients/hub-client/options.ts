@@ -1,0 +1,60 @@
+import { WaybillError } from "../../src/protocol/errors";
+
+export interface HubClientOptions {
+  /** Socket.IO namespace; `/` where it is left out. */
+  namespace?: string;
+  /** Who this client is. A hub with tokens on takes it from the token. */
+  clientId?: string;
+  /** JWT that proves the identity. */
+  token?: string;
+  /** Publishes that may wait for their confirmation, in messages. Past it `publish()` rejects with `QUEUE_FULL`. */
+  maxUnconfirmed?: number;
+  /** The same bound in bytes, counted roughly: characters of the messages as JSON. */
+  maxUnconfirmedBytes?: number;
+  /** Messages in one packet, at most; the hub's own limit counts where it is lower. */
+  maxBatch?: number;
+  /** Milliseconds before the first attempt to reconnect, doubled for each further one, with jitter. */
+  reconnectDelayMs?: number;
+  /** Milliseconds that the wait before an attempt to reconnect never exceeds. */
+  reconnectDelayMaxMs?: number;
+  /** Milliseconds in which the hub must welcome a connection and answer a request; past it the connection is made anew. */
+  requestTimeoutMs?: number;
+  /** Engine.IO transports, in the order to be tried. Long polling needs sticky sessions where hubs share the load. */
+  transports?: ("websocket" | "polling" | "webtransport")[];
+}
+
+export type ClientSettings = Required<Omit<HubClientOptions, "clientId" | "token">> &
+  Pick<HubClientOptions, "clientId" | "token">;
+
+const DEFAULTS = {
+  namespace: "/",
+  maxUnconfirmed: 100_000,
+  maxUnconfirmedBytes: 64 * 1024 * 1024,
+  // Larger packets gain nothing measurable, and hold up what is behind them.
+  maxBatch: 256,
+  // The first attempts must fall well inside the grace in which the hub keeps a session's leases.
+  reconnectDelayMs: 200,
+  reconnectDelayMaxMs: 5_000,
+  requestTimeoutMs: 20_000,
+};
+
+const BOUNDED = [
+  "maxUnconfirmed",
+  "maxUnconfirmedBytes",
+  "maxBatch",
+  "reconnectDelayMs",
+  "reconnectDelayMaxMs",
+  "requestTimeoutMs",
+] as const;
+
+/** The settings that these options ask for. @throws WaybillError `INVALID` that names the option. */
+export function readOptions(options: HubClientOptions): ClientSettings {
+  const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
+  const settings: ClientSettings = { ...DEFAULTS, transports: ["websocket"], ...given };
+  for (const name of BOUNDED) {
+    if (!(Number.isFinite(settings[name]) && settings[name] >= 1)) {
+      throw new WaybillError("INVALID", `${name} must be a number of at least 1, not ${String(settings[name])}.`);
+    }
+  }
+  return settings;
+}

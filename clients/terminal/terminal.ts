@@ -1,0 +1,112 @@
+import { WaybillError } from "../../src/protocol/errors";
+import { connect, type HubClient } from "../hub-client";
+import type { HubArguments } from "./arguments";
+import { announceConnection } from "./connection-lines";
+import { EXIT, type ExitCode } from "./exit-codes";
+import type { Mood, Say } from "./say";
+import { Screen } from "./screen";
+
+/** The namespace in which parcels are spoken of, also by clients that know nothing but its dialect. */
+const NAMESPACE = "/caps";
+
+/** Shorter than the library's: terminals are few, and someone is watching. */
+const RECONNECT_DELAY_MAX_MS = 2_000;
+
+/** What a vendor or a driver does at each turn of a terminal's run. */
+export interface Role {
+  /** Connected for the first time: consume, and start what goes by itself. */
+  begin(client: HubClient): Promise<void>;
+  onCommand(line: string): void;
+  /** Nothing further can be typed, since the pipe that it came through has ended. */
+  onInputEnd(): void;
+  /** Start nothing new; what is in hand has until the client's closing to finish. */
+  stop(): void;
+  /** Milliseconds that finishing may take. */
+  readonly finishMs: number;
+  summary(): string;
+  readonly settled: boolean;
+}
+
+/** One run of a terminal, from connecting to the summary. */
+export class Terminal {
+  readonly client: HubClient;
+  readonly say: Say;
+  private readonly screen = new Screen();
+  private readonly label: string;
+  private begun = false;
+  private stopping = false;
+  private refusal: WaybillError | undefined;
+  private end: () => void = () => undefined;
+  private readonly ended = new Promise<void>((resolve) => (this.end = resolve));
+  private hurry: () => void = () => undefined;
+  private readonly hurried = new Promise<void>((resolve) => (this.hurry = resolve));
+
+  constructor(
+    private readonly name: "vendor" | "driver",
+    private readonly clientId: string,
+    private readonly hub: HubArguments,
+  ) {
+    const { colors } = this.screen;
+    const hue = name === "vendor" ? colors.cyan : colors.magenta;
+    this.label = colors.bold(hue(`${name.toUpperCase()}:`));
+    const { url, token } = hub;
+    this.client = connect(url, { namespace: NAMESPACE, clientId, token, reconnectDelayMaxMs: RECONNECT_DELAY_MAX_MS });
+    this.say = (text, mood) => this.print(this.label, text, mood);
+  }
+
+  /** Runs until someone stops it, it is refused, or `stop()` is called. Never rejects for what the hub does. */
+  async run(role: Role): Promise<ExitCode> {
+    const { client, screen } = this;
+    const hubLabel = screen.colors.bold("HUB:");
+    announceConnection(client, this.hub.url, (text, mood) => this.print(hubLabel, text, mood));
+    client.on("failed", (error) => this.refuse(error));
+    screen.onInterrupt(() => (this.stopping ? this.hurry() : this.stop()));
+    void this.begin(role);
+
+    await this.ended;
+    this.stopping = true;
+    role.stop();
+    // A hub that is away cannot confirm anything within a few seconds either.
+    const timeoutMs = client.state === "connected" ? role.finishMs : 0;
+    await Promise.race([client.close({ timeoutMs }), this.hurried]);
+    screen.close();
+    if (this.refusal) process.stderr.write(`${this.name}: the hub refuses ${this.clientId}: ${this.refusal.message}\n`);
+    if (this.begun) this.say(role.summary());
+    if (this.refusal) return EXIT.REFUSED;
+    return role.settled ? EXIT.SETTLED : EXIT.UNSETTLED;
+  }
+
+  stop(): void {
+    this.end();
+  }
+
+  /** Stops because the hub does not let this client do its work. */
+  refuse(error: WaybillError): void {
+    if (this.stopping) return;
+    this.refusal ??= error;
+    this.end();
+  }
+
+  private async begin(role: Role): Promise<void> {
+    try {
+      await this.client.ready();
+      await role.begin(this.client);
+    } catch (error) {
+      if (!(error instanceof WaybillError)) throw error;
+      this.refuse(error);
+      return;
+    }
+    if (this.stopping) return;
+    this.begun = true;
+    this.screen.open(`${this.name} ${this.clientId}> `, {
+      onLine: (line) => role.onCommand(line),
+      onEnd: (byHand) => (byHand ? this.stop() : role.onInputEnd()),
+    });
+  }
+
+  private print(label: string, text: string, mood: Mood = "plain"): void {
+    const { green, yellow, dim } = this.screen.colors;
+    const paint = { plain: String, good: green, bad: yellow, quiet: dim }[mood];
+    this.screen.print(`${label} ${paint(text)}`);
+  }
+}

@@ -1,0 +1,105 @@
+/** Reads settings from a program, the environment and flags, and prints `.env.sample`. The table is in `config.ts`. */
+import { KIB, SETTING_NAMES, SETTINGS, type Setting, type SettingName, type Settings } from "./config";
+import { reasonOf } from "./protocol/errors";
+import { namespaceOf } from "./queue/message";
+
+/** Settings as they come: from a program, or as text from the environment and flags. */
+export type GivenSettings = { readonly [Name in SettingName]?: unknown };
+
+/** A setting that is not allowed. Its message is one line: the setting, what was given, what is allowed. */
+export class SettingError extends Error {
+  constructor(name: SettingName, given: unknown, detail: string) {
+    const { env, secret } = SETTINGS[name];
+    super(`${env}: given ${secret ? "a secret that is not shown" : describe(given)}; allowed: ${detail}`);
+    this.name = "SettingError";
+  }
+}
+
+/**
+ * Reads all settings; what is not given has its default.
+ *
+ * @throws SettingError for the first one that is not allowed.
+ */
+export function readSettings(given: GivenSettings): Settings {
+  const settings = Object.fromEntries(SETTING_NAMES.map((name) => [name, readSetting(name, given[name])])) as Settings;
+  checkTogether(settings);
+  return settings;
+}
+
+/** What of the settings an environment, or a parsed `.env`, gives. A variable that is set but empty gives nothing. */
+export function settingsFromEnvironment(environment: Readonly<Record<string, string | undefined>>): GivenSettings {
+  const given = SETTING_NAMES.map((name) => [name, environment[SETTINGS[name].env]?.trim()] as const);
+  return Object.fromEntries(given.filter(([, value]) => value !== undefined && value !== ""));
+}
+
+/** `leaseMs` is `--lease-ms`; the flag, as the environment, says the setting's short name. */
+export function flagOf(name: SettingName): string | undefined {
+  const setting: Setting<unknown> = SETTINGS[name];
+  return setting.secret ? undefined : `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+}
+
+/** The text of `.env.sample`. */
+export function envSample(): string {
+  const entries = SETTING_NAMES.map((name) => {
+    const setting: Setting<unknown> = SETTINGS[name];
+    const unit = setting.unit === undefined ? "" : ` (${setting.unit})`;
+    return `# ${setting.about}\n# Allowed: ${setting.allowed}${unit}.\n${setting.env}=${defaultText(name)}\n`;
+  });
+  return `# Settings of the hub, each with its default. Copy this file to .env and change what you need.\n\n${entries.join("\n")}`;
+}
+
+/** A setting's default as it would be written in the environment. */
+export function defaultText(name: SettingName): string {
+  const value: unknown = SETTINGS[name].default;
+  return Array.isArray(value) ? value.join(",") : String(value);
+}
+
+function readSetting(name: SettingName, given: unknown): unknown {
+  const setting: Setting<unknown> = SETTINGS[name];
+  if (given === undefined) return setting.default;
+  let value: unknown;
+  try {
+    value = setting.read(given);
+  } catch (error) {
+    throw new SettingError(name, given, `${setting.allowed} (${reasonOf(error)})`);
+  }
+  if (value === undefined)
+    throw new SettingError(name, given, setting.unit ? `${setting.allowed} (${setting.unit})` : setting.allowed);
+  return value;
+}
+
+/** Rules between settings. */
+function checkTogether(settings: Settings): void {
+  const { routes, namespaces, maxPacketBytes, maxPayloadBytes, prefetch, maxPrefetch, backoffMs, backoffMaxMs } =
+    settings;
+  for (const route of routes) {
+    for (const namespace of [route.from.namespace, namespaceOf(route.to)]) {
+      if (!namespaces.includes(namespace)) {
+        throw new SettingError(
+          "routes",
+          namespace,
+          `namespaces of WAYBILL_NAMESPACES, which are ${namespaces.join(",")}`,
+        );
+      }
+    }
+  }
+  // Room for the rest of the packet around the largest payload, or no client could send it.
+  if (maxPacketBytes < maxPayloadBytes + 48 * KIB) {
+    throw new SettingError(
+      "maxPacketBytes",
+      maxPacketBytes,
+      `at least 48 KiB more than WAYBILL_MAX_PAYLOAD_BYTES (${maxPayloadBytes})`,
+    );
+  }
+  if (prefetch > maxPrefetch) {
+    throw new SettingError("prefetch", prefetch, `at most WAYBILL_MAX_PREFETCH (${maxPrefetch})`);
+  }
+  if (backoffMaxMs < backoffMs) {
+    throw new SettingError("backoffMaxMs", backoffMaxMs, `at least WAYBILL_BACKOFF_MS (${backoffMs})`);
+  }
+}
+
+function describe(given: unknown): string {
+  const shown = typeof given === "string" ? given : (JSON.stringify(given) ?? String(given));
+  return `"${shown.length > 80 ? `${shown.slice(0, 80)}…` : shown}"`;
+}

@@ -1,0 +1,50 @@
+import type { Store } from "../queue/store";
+import { LedgerStore } from "./ledger/ledger-store";
+import { MemoryJournal } from "./memory";
+import { SqliteJournal } from "./sqlite/sqlite-journal";
+
+export interface StoreSettings {
+  /** Messages in one queue past which publishes to it are refused. */
+  readonly maxQueueMessages: number;
+  /** Queues and rooms that may exist. */
+  readonly maxQueues: number;
+  /** Milliseconds for which a queue remembers an id at least, unless more than `dedupMaxIds` come. */
+  readonly dedupWindowMs: number;
+  readonly dedupMaxIds: number;
+  /** Messages, and milliseconds, of a room's history that are kept. */
+  readonly historyMessages: number;
+  readonly historyMs: number;
+  /** Ready messages that are kept in memory, in bytes; the rest is paged in from the disk. */
+  readonly residentBytes: number;
+  /** Ready messages of one priority of one queue that are kept in memory. */
+  readonly laneWindow?: number;
+}
+
+/** One queue's backlog leaves room in memory for others, and is still long enough for a page to come in time. */
+const LANE_WINDOW = 16_384;
+
+/**
+ * Opens the store that a URL names: `sqlite:<path>` or `memory:`.
+ *
+ * @param onBroken called when the store is lost for good.
+ * @throws Error that says what is wrong with the URL, or why the store cannot be used.
+ */
+export async function openStore(
+  url: string,
+  settings: StoreSettings,
+  onBroken: (error: Error) => void,
+): Promise<Store> {
+  const { scheme, rest } = /^(?<scheme>[a-z]+):(?<rest>.*)$/.exec(url)?.groups ?? {};
+  if (scheme === "memory" && rest === "") {
+    return LedgerStore.open(new MemoryJournal(settings), {
+      ...settings,
+      laneWindow: Infinity,
+      residentBytes: Infinity,
+    });
+  }
+  if (scheme === "sqlite" && rest) {
+    const journal = await SqliteJournal.open({ ...settings, file: rest }, onBroken);
+    return LedgerStore.open(journal, { ...settings, laneWindow: settings.laneWindow ?? LANE_WINDOW });
+  }
+  throw new Error(`"${url}" names no store: use sqlite:<path of a file> or memory:`);
+}

@@ -1,0 +1,68 @@
+import type { Database, Statement } from "better-sqlite3";
+import { CHANGE_DEAD, CHANGE_EXPIRE, CHANGE_REMOVE, CHANGE_RETRY, type Calls } from "./calls";
+import type { RoomRows } from "./room-rows";
+
+/** Carries out what was decided about stored messages. */
+export class Changer {
+  private readonly remove: Statement;
+  private readonly countExpired: Statement;
+  private readonly retry: Statement;
+  private readonly bury: Statement;
+  private readonly attempts: Statement;
+
+  constructor(
+    database: Database,
+    private readonly rooms: RoomRows,
+  ) {
+    this.remove = database.prepare("DELETE FROM messages WHERE seq = ?");
+    this.countExpired = database.prepare("UPDATE queues SET expired = expired + 1 WHERE no = ?");
+    this.retry = database.prepare("UPDATE messages SET due_at = ?, attempts = ?, failures = ? WHERE seq = ?");
+    this.attempts = database.prepare("UPDATE messages SET attempts = ? WHERE seq = ?");
+    this.bury = database.prepare(
+      `INSERT INTO dead (seq, queue, priority, expires_at, body, attempts, failures, id, event, payload, grp, headers, publisher, published_at, room, reason, last_holder, died_at)
+       SELECT m.seq, m.queue, m.priority, m.expires_at, 0, ?, ?, coalesce(m.id, b.id), coalesce(m.event, b.event), coalesce(m.payload, b.payload),
+              coalesce(m.grp, b.grp), coalesce(m.headers, b.headers), coalesce(m.publisher, b.publisher), coalesce(m.published_at, b.published_at),
+              r.address, ?, ?, ?
+       FROM messages m LEFT JOIN bodies b ON b.seq = m.body AND m.body <> 0 LEFT JOIN queues r ON r.no = b.room WHERE m.seq = ?`,
+    );
+  }
+
+  change({ now, cells }: Calls["change"][0]): void {
+    const next = (at: number): number => Number(cells[at]);
+    for (let at = 0; at < cells.length;) {
+      const seq = next(at + 1);
+      switch (cells[at]) {
+        case CHANGE_REMOVE:
+          this.end(seq, next(at + 2));
+          at += 3;
+          break;
+        case CHANGE_EXPIRE:
+          this.end(seq, next(at + 2));
+          this.countExpired.run(next(at + 3));
+          at += 4;
+          break;
+        case CHANGE_RETRY:
+          this.retry.run(cells[at + 2], next(at + 3), next(at + 4), seq);
+          at += 5;
+          break;
+        case CHANGE_DEAD:
+          this.bury.run(next(at + 3), next(at + 4), cells[at + 5], cells[at + 6], now, seq);
+          this.end(seq, next(at + 2));
+          at += 7;
+          break;
+        default:
+          throw new Error(`cell ${at} is no change`);
+      }
+    }
+  }
+
+  /** @param pairs seq and attempts of each message, in turn. */
+  setAttempts(pairs: readonly number[]): void {
+    for (let at = 0; at < pairs.length; at += 2) this.attempts.run(pairs[at + 1], pairs[at]);
+  }
+
+  private end(seq: number, body: number): void {
+    this.remove.run(seq);
+    if (body !== 0) this.rooms.release(body);
+  }
+}

@@ -1,0 +1,155 @@
+import type { Database, Statement } from "better-sqlite3";
+import { roomNameOf, sizeOf, type QueueAddress, type RoomAddress } from "../../queue/message";
+import type { ExpiredRow, Snapshot } from "../ledger/journal";
+import { decodeMessage, type Calls, type Cell, type MessageCells } from "./calls";
+import type { LeaseMarks } from "./lease-marks";
+
+/** A message's cells, with the content of a room's message where it is one's copy. */
+const MESSAGE = `
+  m.seq, m.queue, m.priority, m.expires_at, m.body, m.attempts, m.failures,
+  coalesce(m.id, b.id), coalesce(m.event, b.event), coalesce(m.payload, b.payload), coalesce(m.grp, b.grp),
+  coalesce(m.headers, b.headers), coalesce(m.publisher, b.publisher), coalesce(m.published_at, b.published_at), r.address`;
+const MESSAGES = "messages m LEFT JOIN bodies b ON b.seq = m.body AND m.body <> 0 LEFT JOIN queues r ON r.no = b.room";
+const ROOM_CELL = 14;
+
+/** Reads messages back, and marks what thereby may go out. */
+export class Reader {
+  private readonly pageRows: Statement;
+  private readonly dueRows: Statement;
+  private readonly makeReady: Statement;
+  private readonly nextDue: Statement;
+  private readonly expiredRows: Statement;
+  private readonly nextExpiry: Statement;
+  private readonly deadRows: Statement;
+
+  constructor(
+    private readonly database: Database,
+    private readonly marks: LeaseMarks,
+  ) {
+    this.pageRows = database
+      .prepare(
+        `SELECT ${MESSAGE} FROM ${MESSAGES} WHERE m.queue = ? AND m.priority = ? AND m.due_at IS NULL AND m.seq > ? ORDER BY m.seq LIMIT ?`,
+      )
+      .raw();
+    this.dueRows = database
+      .prepare(`SELECT ${MESSAGE} FROM ${MESSAGES} WHERE m.due_at <= ? ORDER BY m.due_at LIMIT ?`)
+      .raw();
+    this.makeReady = database.prepare("UPDATE messages SET due_at = NULL WHERE seq = ?");
+    this.nextDue = database.prepare("SELECT min(due_at) FROM messages WHERE due_at IS NOT NULL").pluck();
+    this.expiredRows = database.prepare(
+      `SELECT m.seq, m.queue AS queueNo, m.priority, m.body, coalesce(m.grp, b.grp) AS grp, m.due_at IS NOT NULL AS delayed
+       FROM messages m LEFT JOIN bodies b ON b.seq = m.body AND m.body <> 0 WHERE m.expires_at <= ? ORDER BY m.expires_at LIMIT ?`,
+    );
+    this.nextExpiry = database.prepare("SELECT min(expires_at) FROM messages WHERE expires_at > ?").pluck();
+    this.deadRows = database
+      .prepare(
+        `SELECT seq, queue, priority, expires_at, body, attempts, failures, id, event, payload, grp, headers, publisher, published_at, room,
+                reason, last_holder, died_at FROM dead WHERE queue = ? ORDER BY seq LIMIT ?`,
+      )
+      .raw();
+  }
+
+  page({ queueNo, priority, afterSeq, limit, limitBytes }: Calls["page"][0]): Cell[] {
+    const cells: Cell[] = [];
+    let bytes = 0;
+    let last = 0;
+    for (const row of this.pageRows.iterate(queueNo, priority, afterSeq, limit) as IterableIterator<Cell[]>) {
+      pushMessage(cells, row);
+      last = Number(row[0]);
+      bytes += sizeOf({
+        id: String(row[7]),
+        payload: String(row[9]),
+        headers: row[11] === null ? undefined : String(row[11]),
+      });
+      if (bytes >= limitBytes) break;
+    }
+    if (last > 0) this.marks.raise(queueNo, priority, last);
+    return cells;
+  }
+
+  due({ now, limit }: Calls["due"][0]): Calls["due"][1] {
+    const cells: Cell[] = [];
+    for (const row of this.dueRows.all(now, limit) as Cell[][]) {
+      pushMessage(cells, row);
+      this.makeReady.run(row[0]);
+      this.marks.raise(Number(row[1]), Number(row[2]), Number(row[0]));
+    }
+    return { cells, next: numberOrNone(this.nextDue.get()) };
+  }
+
+  expired({ now, limit }: Calls["expired"][0]): Calls["expired"][1] {
+    const found = this.expiredRows.all(now, limit) as (Omit<ExpiredRow, "group" | "delayed"> & {
+      grp: string | null;
+      delayed: number;
+    })[];
+    const rows = found.map(({ grp, delayed, ...row }): ExpiredRow => ({
+      ...row,
+      group: grp ?? undefined,
+      delayed: delayed === 1,
+    }));
+    const next = rows.length === limit ? now : numberOrNone(this.nextExpiry.get(now));
+    return { rows, next };
+  }
+
+  deadLetters({ queueNo, limit }: Calls["deadLetters"][0]): Calls["deadLetters"][1] {
+    return (this.deadRows.all(queueNo, limit) as Cell[][]).map((row) => ({
+      // The journal knows the queue by its address.
+      message: decodeMessage(messageCells(row), () => "" as QueueAddress),
+      reason: String(row[15]),
+      lastHolder: String(row[16]),
+      diedAt: Number(row[17]),
+    }));
+  }
+
+  snapshot(): Snapshot {
+    const all = <Row>(sql: string): Row[] => this.database.prepare(sql).all() as Row[];
+    const one = (sql: string): unknown => this.database.prepare(sql).pluck().get();
+    const delayed = countByQueue(
+      all("SELECT queue, count(*) AS count FROM messages WHERE due_at IS NOT NULL GROUP BY queue"),
+    );
+    const dead = countByQueue(all("SELECT queue, count(*) AS count FROM dead GROUP BY queue"));
+    const queues = all<{ no: number; address: string; expired: number }>(
+      "SELECT no, address, expired FROM queues ORDER BY no",
+    );
+    return {
+      lastSeq: Number(one("SELECT value FROM meta WHERE key = 'last_seq'")),
+      queues: queues.map(({ no, address, expired }) => ({
+        no,
+        address: address as QueueAddress,
+        delayed: delayed.get(no) ?? 0,
+        dead: dead.get(no) ?? 0,
+        expired,
+      })),
+      lanes: all(
+        "SELECT queue AS queueNo, priority, count(*) AS count FROM messages WHERE due_at IS NULL GROUP BY queue, priority",
+      ),
+      members: all("SELECT room AS roomNo, inbox AS inboxNo FROM members"),
+      groupHolders: all(
+        `SELECT m.queue AS queueNo, coalesce(m.grp, b.grp) AS "group", m.seq FROM messages m LEFT JOIN bodies b ON b.seq = m.body AND m.body <> 0
+         WHERE m.due_at IS NOT NULL AND m.attempts > 0 AND coalesce(m.grp, b.grp) IS NOT NULL`,
+      ),
+      nextDue: numberOrNone(this.nextDue.get()),
+      nextExpiry: numberOrNone(one("SELECT min(expires_at) FROM messages WHERE expires_at IS NOT NULL")),
+    };
+  }
+}
+
+function pushMessage(cells: Cell[], row: readonly Cell[]): void {
+  for (const cell of messageCells(row)) cells.push(cell);
+}
+
+/** The cells without what follows them, and with the room's name in the place of its address. */
+function messageCells(row: readonly Cell[]): MessageCells {
+  const cells = row.slice(0, ROOM_CELL + 1);
+  const room = cells[ROOM_CELL];
+  if (typeof room === "string") cells[ROOM_CELL] = roomNameOf(room as RoomAddress);
+  return cells as unknown as MessageCells;
+}
+
+function countByQueue(rows: readonly { queue: number; count: number }[]): Map<number, number> {
+  return new Map(rows.map(({ queue, count }) => [queue, count]));
+}
+
+function numberOrNone(value: unknown): number | undefined {
+  return typeof value === "number" ? value : undefined;
+}

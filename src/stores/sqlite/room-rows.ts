@@ -1,0 +1,152 @@
+import type { Database, Statement } from "better-sqlite3";
+import type { Since } from "../../queue/store";
+import type { JoinedRow } from "../ledger/journal";
+import type { Calls } from "./calls";
+
+export interface RoomContent {
+  readonly seq: number;
+  readonly roomNo: number;
+  readonly priority: number;
+  readonly expiresAt: number | null;
+  readonly id: string;
+  readonly event: string;
+  readonly payload: string;
+  readonly group: string | null;
+  readonly headers: string | null;
+  readonly publisher: string;
+  readonly publishedAt: number;
+}
+
+/** Rooms on disk: their messages' content, once for history and all inboxes, and their members. */
+export class RoomRows {
+  private readonly insertBody: Statement;
+  private readonly releaseBody: Statement;
+  private readonly deleteUnused: Statement;
+  private readonly addRefs: Statement;
+  private readonly overflow: Statement;
+  private readonly aged: Statement;
+  private readonly trim: Statement;
+  private readonly deleteTrimmed: Statement;
+  private readonly setTrimmedTo: Statement;
+  private readonly trimmedTo: Statement;
+  private readonly history: Statement;
+  private readonly insertMember: Statement;
+  private readonly coveredFrom: Statement;
+  private readonly setCoveredFrom: Statement;
+  private readonly deleteMember: Statement;
+  private readonly insertCopy: Statement;
+  /** Messages added to each room since it was last trimmed. */
+  private readonly added = new Map<number, number>();
+
+  constructor(
+    database: Database,
+    private readonly settings: { readonly historyMessages: number; readonly historyMs: number },
+  ) {
+    this.insertBody = database.prepare(
+      `INSERT INTO bodies (seq, room, kept, refs, priority, expires_at, id, event, payload, grp, headers, publisher, published_at)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    );
+    this.releaseBody = database.prepare("UPDATE bodies SET refs = refs - 1 WHERE seq = ?");
+    this.deleteUnused = database.prepare("DELETE FROM bodies WHERE seq = ? AND refs = 0 AND kept = 0");
+    this.addRefs = database.prepare("UPDATE bodies SET refs = refs + 1 WHERE seq = ?");
+    this.overflow = database
+      .prepare("SELECT seq FROM bodies WHERE room = ? AND kept = 1 ORDER BY seq DESC LIMIT 1 OFFSET ?")
+      .pluck();
+    this.aged = database
+      .prepare("SELECT max(seq) FROM bodies WHERE room = ? AND kept = 1 AND published_at <= ?")
+      .pluck();
+    this.trim = database.prepare("UPDATE bodies SET kept = 0 WHERE room = ? AND kept = 1 AND seq <= ?");
+    this.deleteTrimmed = database.prepare("DELETE FROM bodies WHERE room = ? AND kept = 1 AND seq <= ? AND refs = 0");
+    this.setTrimmedTo = database.prepare("UPDATE queues SET trimmed_to = max(trimmed_to, ?) WHERE no = ?");
+    this.trimmedTo = database.prepare("SELECT trimmed_to FROM queues WHERE no = ?").pluck();
+    this.history = database.prepare(
+      "SELECT seq, priority, expires_at FROM bodies WHERE room = ? AND kept = 1 AND seq > ? AND seq < ? AND published_at >= ? ORDER BY seq",
+    );
+    this.insertMember = database.prepare("INSERT OR IGNORE INTO members (room, inbox, covered_from) VALUES (?, ?, ?)");
+    this.coveredFrom = database.prepare("SELECT covered_from FROM members WHERE room = ? AND inbox = ?").pluck();
+    this.setCoveredFrom = database.prepare("UPDATE members SET covered_from = ? WHERE room = ? AND inbox = ?");
+    this.deleteMember = database.prepare("DELETE FROM members WHERE room = ? AND inbox = ?");
+    this.insertCopy = database.prepare(
+      "INSERT INTO messages (seq, queue, priority, due_at, expires_at, body, attempts, failures) VALUES (?, ?, ?, NULL, ?, ?, 0, 0)",
+    );
+  }
+
+  /** Stores a room's message for its history and for `copies` inboxes. */
+  addMessage(content: RoomContent, copies: number): void {
+    const { seq, roomNo, priority, expiresAt, id, event, payload, group, headers, publisher, publishedAt } = content;
+    const kept = this.settings.historyMessages > 0 ? 1 : 0;
+    if (kept === 0 && copies === 0) return;
+    this.insertBody.run(
+      seq,
+      roomNo,
+      kept,
+      copies,
+      priority,
+      expiresAt,
+      id,
+      event,
+      payload,
+      group,
+      headers,
+      publisher,
+      publishedAt,
+    );
+    const added = (this.added.get(roomNo) ?? this.settings.historyMessages) + 1;
+    this.added.set(roomNo, added);
+    // Trimming by a tenth at a time keeps its cost off each single message.
+    if (added > this.settings.historyMessages / 10) this.trimHistory(roomNo, publishedAt);
+  }
+
+  /** An inbox is done with a room's message. */
+  release(body: number): void {
+    this.releaseBody.run(body);
+    this.deleteUnused.run(body);
+  }
+
+  join({ roomNo, inboxNo, since, firstSeq, lastSeq, now }: Calls["join"][0]): JoinedRow {
+    this.insertMember.run(roomNo, inboxNo, lastSeq + 1);
+    if (since === undefined) return { replayed: [], missing: undefined };
+    this.trimHistory(roomNo, now);
+    const coveredFrom = Number(this.coveredFrom.get(roomNo, inboxNo));
+    const { afterSeq, fromTime } = boundsOf(since);
+    const rows = this.history.all(roomNo, afterSeq, coveredFrom, fromTime) as {
+      seq: number;
+      priority: number;
+      expires_at: number | null;
+    }[];
+    const replayed: number[] = Array.from({ length: 10 }, () => 0);
+    rows.forEach((row, index) => {
+      this.insertCopy.run(firstSeq + index, inboxNo, row.priority, row.expires_at, row.seq);
+      this.addRefs.run(row.seq);
+      replayed[row.priority] = (replayed[row.priority] ?? 0) + 1;
+    });
+    const first = rows[0];
+    if (first) this.setCoveredFrom.run(first.seq, roomNo, inboxNo);
+    const lost = Math.min(Number(this.trimmedTo.get(roomNo)), coveredFrom - 1);
+    const missing =
+      since !== "all" && "afterSeq" in since && since.afterSeq < lost
+        ? { from: since.afterSeq + 1, to: lost }
+        : undefined;
+    return { replayed, missing };
+  }
+
+  leave({ roomNo, inboxNo }: Calls["leave"][0]): void {
+    this.deleteMember.run(roomNo, inboxNo);
+  }
+
+  private trimHistory(roomNo: number, now: number): void {
+    this.added.set(roomNo, 0);
+    const overflow = Number(this.overflow.get(roomNo, this.settings.historyMessages) ?? 0);
+    const aged = Number(this.aged.get(roomNo, now - this.settings.historyMs) ?? 0);
+    const upTo = Math.max(overflow, aged);
+    if (upTo === 0) return;
+    this.deleteTrimmed.run(roomNo, upTo);
+    this.trim.run(roomNo, upTo);
+    this.setTrimmedTo.run(upTo, roomNo);
+  }
+}
+
+function boundsOf(since: Since): { afterSeq: number; fromTime: number } {
+  if (since === "all") return { afterSeq: 0, fromTime: 0 };
+  return "afterSeq" in since ? { afterSeq: since.afterSeq, fromTime: 0 } : { afterSeq: 0, fromTime: since.fromTime };
+}

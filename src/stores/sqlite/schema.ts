@@ -1,0 +1,127 @@
+import type { Database } from "better-sqlite3";
+
+/** Marks the file as Waybill's: "WYBL". */
+const APPLICATION_ID = 0x5759424c;
+
+/**
+ * Each step takes the file from its version to the next. Steps are never edited once released: a file of any age walks
+ * through those it lacks.
+ */
+const MIGRATIONS: readonly string[] = [
+  `
+  CREATE TABLE meta (key TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
+  INSERT INTO meta VALUES ('last_seq', 0), ('ids_since', 0), ('ids_young', 0), ('probe', 0);
+
+  -- Queues and rooms, under the number that the other tables know them by.
+  CREATE TABLE queues (
+    no INTEGER PRIMARY KEY,
+    address TEXT NOT NULL UNIQUE,
+    expired INTEGER NOT NULL DEFAULT 0,
+    trimmed_to INTEGER NOT NULL DEFAULT 0
+  );
+
+  -- due_at: delayed until then. body: the room's message that holds event, payload and so on. 
+  CREATE TABLE messages (
+    seq INTEGER PRIMARY KEY,
+    queue INTEGER NOT NULL,
+    priority INTEGER NOT NULL,
+    due_at INTEGER,
+    expires_at INTEGER,
+    body INTEGER NOT NULL,
+    attempts INTEGER NOT NULL,
+    failures INTEGER NOT NULL,
+    id TEXT,
+    event TEXT,
+    payload TEXT,
+    grp TEXT,
+    headers TEXT,
+    publisher TEXT,
+    published_at INTEGER
+  );
+  CREATE INDEX messages_ready ON messages (queue, priority, seq) WHERE due_at IS NULL;
+  CREATE INDEX messages_due ON messages (due_at) WHERE due_at IS NOT NULL;
+  CREATE INDEX messages_expiring ON messages (expires_at) WHERE expires_at IS NOT NULL;
+
+  -- Up to which seq a lane's messages may have been leased: after a crash, an attempt is counted for each of them.
+  CREATE TABLE leased_upto (
+    queue INTEGER NOT NULL,
+    priority INTEGER NOT NULL,
+    seq INTEGER NOT NULL,
+    PRIMARY KEY (queue, priority)
+  ) WITHOUT ROWID;
+
+  -- The ids of the dedup window, in two generations: forgetting one is emptying a table.
+  CREATE TABLE ids_0 (queue INTEGER NOT NULL, id TEXT NOT NULL, seq INTEGER NOT NULL, PRIMARY KEY (queue, id)) WITHOUT ROWID;
+  CREATE TABLE ids_1 (queue INTEGER NOT NULL, id TEXT NOT NULL, seq INTEGER NOT NULL, PRIMARY KEY (queue, id)) WITHOUT ROWID;
+
+  CREATE TABLE dead (
+    seq INTEGER PRIMARY KEY,
+    queue INTEGER NOT NULL,
+    priority INTEGER NOT NULL,
+    expires_at INTEGER,
+    body INTEGER NOT NULL,
+    attempts INTEGER NOT NULL,
+    failures INTEGER NOT NULL,
+    id TEXT NOT NULL,
+    event TEXT NOT NULL,
+    payload TEXT NOT NULL,
+    grp TEXT,
+    headers TEXT,
+    publisher TEXT NOT NULL,
+    published_at INTEGER NOT NULL,
+    room TEXT,
+    reason TEXT NOT NULL,
+    last_holder TEXT NOT NULL,
+    died_at INTEGER NOT NULL
+  );
+  CREATE INDEX dead_queue ON dead (queue, seq);
+
+  -- A room's messages: content once, for its history and for the members' inboxes. refs: how many of those still need it.
+  CREATE TABLE bodies (
+    seq INTEGER PRIMARY KEY,
+    room INTEGER NOT NULL,
+    kept INTEGER NOT NULL,
+    refs INTEGER NOT NULL,
+    priority INTEGER NOT NULL,
+    expires_at INTEGER,
+    id TEXT NOT NULL,
+    event TEXT NOT NULL,
+    payload TEXT NOT NULL,
+    grp TEXT,
+    headers TEXT,
+    publisher TEXT NOT NULL,
+    published_at INTEGER NOT NULL
+  );
+  CREATE INDEX bodies_history ON bodies (room, seq) WHERE kept = 1;
+
+  -- covered_from: the seq from which on the member was given everything.
+  CREATE TABLE members (
+    room INTEGER NOT NULL,
+    inbox INTEGER NOT NULL,
+    covered_from INTEGER NOT NULL,
+    PRIMARY KEY (room, inbox)
+  ) WITHOUT ROWID;
+  `,
+];
+
+/**
+ * Brings the file to this version's schema, in one transaction.
+ *
+ * @throws Error when the file is not Waybill's, or from a newer version.
+ */
+export function migrate(database: Database): void {
+  const version = Number(database.pragma("user_version", { simple: true }));
+  const applicationId = Number(database.pragma("application_id", { simple: true }));
+  const isEmpty = database.prepare("SELECT count(*) AS count FROM sqlite_master").pluck().get() === 0;
+  if (!isEmpty && applicationId !== APPLICATION_ID) throw new Error("it is a database of another program");
+  if (version > MIGRATIONS.length) {
+    throw new Error(
+      `its schema is version ${version}, this Waybill knows versions up to ${MIGRATIONS.length}: use a newer Waybill`,
+    );
+  }
+  database.transaction(() => {
+    for (const step of MIGRATIONS.slice(version)) database.exec(step);
+    database.pragma(`application_id = ${APPLICATION_ID}`);
+    database.pragma(`user_version = ${MIGRATIONS.length}`);
+  })();
+}

@@ -1,0 +1,144 @@
+import fs from "node:fs";
+import path from "node:path";
+import Database from "better-sqlite3";
+import type { Snapshot } from "../ledger/journal";
+import { Appender } from "./appender";
+import type { Call, CallKind, Calls, WorkerSettings } from "./calls";
+import { Changer } from "./changer";
+import { IdWindow } from "./id-window";
+import { LeaseMarks } from "./lease-marks";
+import { Reader } from "./reader";
+import { RoomRows } from "./room-rows";
+import { migrate } from "./schema";
+
+/** Pages of the write-ahead log, 4 KiB each, after which they are copied to the main file. */
+const CHECKPOINT_PAGES = 4_000;
+const CACHE_KIB = 32_768;
+
+/** The database file: opens it for this process alone, and commits calls, many at a time. */
+export class SqliteFile {
+  private readonly ids: IdWindow;
+  private readonly marks: LeaseMarks;
+  private readonly rooms: RoomRows;
+  private readonly appender: Appender;
+  private readonly changer: Changer;
+  private readonly reader: Reader;
+  private readonly insertQueue: Database.Statement;
+  /** Queues that no commit has filed yet. */
+  private unfiled: { readonly no: number; readonly address: string }[] = [];
+
+  /** @throws Error that says why the file cannot be used. */
+  static open(settings: WorkerSettings): SqliteFile {
+    fs.mkdirSync(path.dirname(path.resolve(settings.file)), { recursive: true });
+    const database = new Database(settings.file, { timeout: 0 });
+    try {
+      lock(database);
+      database.pragma("synchronous = FULL");
+      database.pragma(`wal_autocheckpoint = ${CHECKPOINT_PAGES}`);
+      database.pragma(`cache_size = -${CACHE_KIB}`);
+      database.pragma("temp_store = MEMORY");
+      migrate(database);
+      return new SqliteFile(database, settings);
+    } catch (error) {
+      database.close();
+      const reason = isBusy(error) ? "another hub has it open" : error instanceof Error ? error.message : String(error);
+      throw new Error(`${settings.file} cannot be used: ${reason}`, { cause: error });
+    }
+  }
+
+  private constructor(
+    private readonly database: Database.Database,
+    settings: WorkerSettings,
+  ) {
+    this.ids = new IdWindow(database, settings);
+    this.marks = new LeaseMarks(database);
+    this.rooms = new RoomRows(database, settings);
+    this.appender = new Appender(database, this.ids, this.marks, this.rooms);
+    this.changer = new Changer(database, this.rooms);
+    this.reader = new Reader(database, this.marks);
+    this.insertQueue = database.prepare("INSERT OR IGNORE INTO queues (no, address) VALUES (?, ?)");
+  }
+
+  /** Carries out calls in one transaction: all of them, or none if one throws. */
+  commit(calls: readonly Call[]): Calls[CallKind][1][] {
+    for (const call of calls) if (call.kind === "queue") this.unfiled.push(call.argument);
+    const now = Date.now();
+    this.ids.rotate(now);
+    this.database.exec("BEGIN IMMEDIATE");
+    let results: Calls[CallKind][1][];
+    try {
+      for (const { no, address } of this.unfiled) this.insertQueue.run(no, address);
+      results = calls.map((call) => this.carryOut(call));
+      this.marks.write();
+      this.appender.writeLastSeq();
+      this.database.exec("COMMIT");
+    } catch (error) {
+      this.marks.forget();
+      if (this.database.inTransaction) this.database.exec("ROLLBACK");
+      throw error;
+    }
+    this.unfiled = [];
+    this.marks.keep();
+    return results;
+  }
+
+  close(): void {
+    this.database.close();
+  }
+
+  private carryOut(call: Call): Calls[CallKind][1] {
+    switch (call.kind) {
+      case "append":
+        return this.appender.append(call.argument);
+      case "change":
+        this.changer.change(call.argument);
+        return null;
+      case "page":
+        return this.reader.page(call.argument);
+      case "due":
+        return this.reader.due(call.argument);
+      case "expired":
+        return this.reader.expired(call.argument);
+      case "deadLetters":
+        return this.reader.deadLetters(call.argument);
+      case "join": {
+        const joined = this.rooms.join(call.argument);
+        this.appender.sawSeq(call.argument.firstSeq + joined.replayed.reduce((sum, count) => sum + count, 0));
+        return joined;
+      }
+      case "leave":
+        this.rooms.leave(call.argument);
+        return null;
+      case "load":
+        return this.load();
+      case "queue":
+        return null;
+      case "probe":
+        this.database.exec("UPDATE meta SET value = value + 1 WHERE key = 'probe'");
+        return null;
+      case "close":
+        this.changer.setAttempts(call.argument.attempts);
+        this.marks.clear();
+        return null;
+    }
+  }
+
+  private load(): Snapshot {
+    // What a crash left marked may have been out: its next attempt gets a number that was never given.
+    this.marks.countAttempts();
+    return this.reader.snapshot();
+  }
+}
+
+/** Takes the file for this process until it ends, however it ends. */
+function lock(database: Database.Database): void {
+  database.pragma("locking_mode = EXCLUSIVE");
+  database.pragma("journal_mode = WAL");
+  database.exec("BEGIN EXCLUSIVE; COMMIT");
+}
+
+function isBusy(error: unknown): boolean {
+  return (
+    error instanceof Error && "code" in error && typeof error.code === "string" && error.code.startsWith("SQLITE_BUSY")
+  );
+}

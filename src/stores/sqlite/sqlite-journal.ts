@@ -1,0 +1,201 @@
+import path from "node:path";
+import { Worker } from "node:worker_threads";
+import { WaybillError } from "../../protocol/errors";
+import type { DeadLetter, QueueAddress, RoomAddress } from "../../queue/message";
+import type { Since } from "../../queue/store";
+import type {
+  AppendRow,
+  Change,
+  ExpiredRow,
+  JoinedRow,
+  Journal,
+  RoomAppendRow,
+  Snapshot,
+  StoredMessage,
+} from "../ledger/journal";
+import {
+  decodeMessages,
+  encodeAppend,
+  encodeChanges,
+  type Answer,
+  type Call,
+  type CallKind,
+  type Calls,
+  type WorkerSettings,
+} from "./calls";
+
+/** A call that the worker has not answered yet. */
+interface Pending {
+  readonly call: Call;
+  readonly resolve: (result: never) => void;
+  readonly reject: (error: WaybillError) => void;
+}
+
+/**
+ * The journal in an SQLite file, kept by a worker thread. Calls of one turn of the event loop go to it together, and
+ * what it finds waiting it commits together: one fsync for all, more of them the busier it gets.
+ */
+export class SqliteJournal implements Journal {
+  readonly durability = "disk";
+  private readonly addresses = new Map<number, QueueAddress>();
+  private readonly pending: Pending[] = [];
+  private outbox: Call[] = [];
+  private broken: WaybillError | undefined;
+
+  /**
+   * Opens the file, making or migrating it as needed.
+   *
+   * @param onBroken called once when the worker is lost, after which every call is refused.
+   * @throws Error that says why the file cannot be used.
+   */
+  static open(settings: WorkerSettings, onBroken: (error: Error) => void): Promise<SqliteJournal> {
+    const worker = startWorker(settings);
+    return new Promise((resolve, reject) => {
+      const ended = (): void => reject(new Error("the storage worker ended"));
+      worker.once("error", reject);
+      worker.once("exit", ended);
+      worker.once("message", (answer: Answer) => {
+        worker.off("error", reject).off("exit", ended);
+        if ("opened" in answer) resolve(new SqliteJournal(worker, onBroken));
+        else reject(new Error("failed" in answer ? answer.failed : "the storage worker did not open the file"));
+      });
+    });
+  }
+
+  private constructor(
+    private readonly worker: Worker,
+    onBroken: (error: Error) => void,
+  ) {
+    worker.on("message", (answer: Answer) => this.answered(answer));
+    worker.on("error", (error) => {
+      this.fail(error.message);
+      onBroken(error);
+    });
+    worker.on("exit", () => this.fail("the storage worker ended"));
+  }
+
+  async load(): Promise<Snapshot> {
+    const snapshot = await this.call("load", null);
+    for (const { no, address } of snapshot.queues) this.addresses.set(no, address as QueueAddress);
+    return snapshot;
+  }
+
+  addQueue(no: number, address: QueueAddress | RoomAddress): void {
+    this.addresses.set(no, address as QueueAddress);
+    // The worker files it apart from everything else, so that no failed commit can take it back.
+    this.call("queue", { no, address }).catch(() => {});
+  }
+
+  async append(rows: readonly (AppendRow | RoomAppendRow)[], now: number): Promise<readonly number[]> {
+    const duplicates = await this.call("append", { now, cells: encodeAppend(rows) });
+    if (duplicates.length === 0) return NO_DUPLICATES;
+    const firsts: number[] = [];
+    for (let at = 0; at < duplicates.length; at += 2) firsts[duplicates[at] ?? 0] = duplicates[at + 1] ?? 0;
+    return firsts;
+  }
+
+  async change(changes: readonly Change[]): Promise<void> {
+    await this.call("change", { now: Date.now(), cells: encodeChanges(changes) });
+  }
+
+  async page(
+    queueNo: number,
+    priority: number,
+    afterSeq: number,
+    limit: number,
+    limitBytes: number,
+  ): Promise<readonly StoredMessage[]> {
+    const cells = await this.call("page", { queueNo, priority, afterSeq, limit, limitBytes });
+    return decodeMessages(cells, this.queueOf);
+  }
+
+  async due(now: number, limit: number): Promise<{ messages: readonly StoredMessage[]; next: number | undefined }> {
+    const { cells, next } = await this.call("due", { now, limit });
+    return { messages: decodeMessages(cells, this.queueOf), next };
+  }
+
+  expired(
+    now: number,
+    limit: number,
+  ): Promise<{ readonly rows: readonly ExpiredRow[]; readonly next: number | undefined }> {
+    return this.call("expired", { now, limit });
+  }
+
+  join(
+    roomNo: number,
+    inboxNo: number,
+    since: Since | undefined,
+    firstSeq: number,
+    lastSeq: number,
+  ): Promise<JoinedRow> {
+    return this.call("join", { roomNo, inboxNo, since, firstSeq, lastSeq, now: Date.now() });
+  }
+
+  async leave(roomNo: number, inboxNo: number): Promise<void> {
+    await this.call("leave", { roomNo, inboxNo });
+  }
+
+  async deadLetters(queueNo: number, limit: number): Promise<readonly DeadLetter[]> {
+    const letters = await this.call("deadLetters", { queueNo, limit });
+    const queue = this.queueOf(queueNo);
+    return letters.map((letter) => ({ ...letter, message: { ...letter.message, queue } }));
+  }
+
+  async probe(): Promise<void> {
+    await this.call("probe", null);
+  }
+
+  async close(leased: readonly StoredMessage[]): Promise<void> {
+    if (this.broken) return;
+    const ended = new Promise<void>((resolve) => this.worker.once("exit", () => resolve()));
+    await this.call("close", { attempts: leased.flatMap((message) => [message.seq, message.attempts]) });
+    await ended;
+  }
+
+  private readonly queueOf = (no: number): QueueAddress => {
+    const address = this.addresses.get(no);
+    if (address === undefined) throw new Error(`a stored message is of queue ${no}, which is not filed`);
+    return address;
+  };
+
+  private call<Kind extends CallKind>(kind: Kind, argument: Calls[Kind][0]): Promise<Calls[Kind][1]> {
+    if (this.broken) return Promise.reject(this.broken);
+    return new Promise((resolve, reject) => {
+      const call = { kind, argument } as Call;
+      this.pending.push({ call, resolve, reject });
+      if (this.outbox.push(call) === 1) setImmediate(this.post);
+    });
+  }
+
+  private readonly post = (): void => {
+    const calls = this.outbox;
+    this.outbox = [];
+    if (!this.broken) this.worker.postMessage(calls);
+  };
+
+  private answered(answer: Answer): void {
+    if ("opened" in answer) return;
+    if ("failed" in answer) {
+      const error = new WaybillError("STORE_UNAVAILABLE", `The store did not take the write: ${answer.failed}.`);
+      for (const { reject } of this.pending.splice(0, answer.count)) reject(error);
+      return;
+    }
+    const done = this.pending.splice(0, answer.results.length);
+    for (const [index, { resolve }] of done.entries()) resolve(answer.results[index] as never);
+  }
+
+  private fail(reason: string): void {
+    if (this.broken) return;
+    this.broken = new WaybillError("STORE_UNAVAILABLE", `The store is gone: ${reason}.`);
+    for (const { reject } of this.pending.splice(0)) reject(this.broken);
+  }
+}
+
+const NO_DUPLICATES: readonly number[] = [];
+
+/** The worker's file as it stands beside this one: compiled, or TypeScript, which its thread compiles as it loads it. */
+function startWorker(settings: WorkerSettings): Worker {
+  const extension = path.extname(__filename);
+  const execArgv = extension === ".ts" ? ["-r", "ts-node/register/transpile-only"] : [];
+  return new Worker(path.join(__dirname, `worker${extension}`), { workerData: settings, execArgv });
+}

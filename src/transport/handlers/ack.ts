@@ -1,0 +1,8 @@
+import type { Caller } from "./handler";
+import { queueOrOwnInbox } from "./own-inbox";
+
+/** The consumer is done with these; answers when that is stored. */
+export async function ack(caller: Caller, argument: unknown): Promise<object> {
+  const { queue, deliveries } = caller.read.ack(argument);
+  return { results: await caller.broker.ack(caller.session, queueOrOwnInbox(caller, queue), deliveries) };
+}

@@ -1,0 +1,21 @@
+import type { RequestReader } from "../../protocol/requests";
+import type { Broker } from "../../queue/broker";
+import type { Session } from "../../queue/session";
+
+/** What a request may use: the connection that sent it, as its handler sees it. */
+export interface Caller {
+  readonly broker: Broker;
+  readonly session: Session;
+  readonly read: RequestReader;
+  /** Deliveries that a consumer has out at once where it names no number. */
+  readonly defaultPrefetch: number;
+}
+
+/**
+ * Answers one request.
+ *
+ * @param argument what the client sent, unread.
+ * @returns the reply without its `ok`.
+ * @throws WaybillError, which refuses the request.
+ */
+export type Handler = (caller: Caller, argument: unknown) => Promise<object>;

@@ -1,0 +1,38 @@
+import type { Socket } from "socket.io";
+
+/** The Engine.IO connection below a socket; a client's sockets of several namespaces share one. */
+export type RawConnection = Socket["conn"];
+
+/** What has to be known about a raw connection: how much waits for it to read, and whether it sends binary. */
+export class Line {
+  private waitingBytes = 0;
+  private binary = false;
+
+  /** @param onStuck called when more waits than `maxBufferedBytes`. */
+  constructor(raw: RawConnection, maxBufferedBytes: number, onStuck: (waitingBytes: number) => void) {
+    raw.on("packetCreate", ({ data }: { data?: unknown }) => {
+      if (typeof data !== "string") return;
+      this.waitingBytes += data.length;
+      if (this.waitingBytes > maxBufferedBytes) onStuck(this.waitingBytes);
+    });
+    // All that waited goes to the transport, which comes back for more only when the socket below has taken it.
+    raw.on("flush", () => {
+      this.waitingBytes = 0;
+    });
+    raw.on("data", (data: unknown) => {
+      if (typeof data !== "string") this.binary = true;
+    });
+  }
+
+  /** Whether a binary attachment has come over it, ever. */
+  get sentBinary(): boolean {
+    return this.binary;
+  }
+}
+
+/** Whether there is a binary attachment somewhere in what Socket.IO has put together. */
+export function holdsBinary(value: unknown): boolean {
+  if (typeof value !== "object" || value === null) return false;
+  if (Buffer.isBuffer(value) || ArrayBuffer.isView(value) || value instanceof ArrayBuffer) return true;
+  return Object.values(value).some(holdsBinary);
+}
