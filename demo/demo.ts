@@ -70,9 +70,10 @@ async function main(): Promise<number> {
 
   // The other driver is given what the dead one held, once the hub has waited for it; but not so long that the stream ends.
   await midStream(() => orphans.every((orderId) => facts.told.has(orderId)) || facts.confirmed.size >= KILL_HUB_AFTER);
-  await hub.kill();
-  running.delete(hub);
+  const gone = hub.kill();
   screen.announce("kill -9: the hub is gone");
+  await gone;
+  running.delete(hub);
   await wait(AWAY_MS);
   screen.announce("the hub starts again on the same file");
   hub = await startHub();

@@ -24,7 +24,7 @@ export async function runHub(argv: readonly string[]): Promise<void> {
       ...settingsFromEnvironment(process.env),
       ...readFlags(argv),
     });
-    const log = openLog(settings);
+    const log = await openLog(settings);
     const hub = await start(settings, log);
     announce(hub, settings, log);
     endOnSignals(hub, log);
@@ -102,10 +102,10 @@ function readFlags(argv: readonly string[]): GivenSettings {
 }
 
 /** For people where there is a terminal, for machines elsewhere. Written at once, so that a crash loses no line. */
-function openLog({ logLevel }: Settings): Logger {
+async function openLog({ logLevel }: Settings): Promise<Logger> {
   if (!process.stdout.isTTY) return pino({ level: logLevel }, pino.destination({ sync: true }));
-  // eslint-disable-next-line @typescript-eslint/no-require-imports -- only a terminal needs it, and it loads slowly
-  const pretty = require("pino-pretty") as typeof import("pino-pretty");
+  // Only a terminal needs it, and it takes its time to load.
+  const { default: pretty } = await import("pino-pretty");
   return pino({ level: logLevel }, pretty({ sync: true, ignore: "pid,hostname", translateTime: "HH:MM:ss.l" }));
 }
 

@@ -100,6 +100,6 @@ function checkTogether(settings: Settings): void {
 }
 
 function describe(given: unknown): string {
-  const shown = typeof given === "string" ? given : (JSON.stringify(given) ?? String(given));
+  const shown = typeof given === "string" ? given : String(JSON.stringify(given));
   return `"${shown.length > 80 ? `${shown.slice(0, 80)}…` : shown}"`;
 }

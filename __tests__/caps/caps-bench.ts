@@ -1,4 +1,5 @@
 import { capsDialect, type CapsOptions } from "../../src/caps";
+import type { DeliveryRef } from "../../src/protocol/wire";
 import { Broker, type BrokerSettings } from "../../src/queue/broker";
 import { systemClock } from "../../src/queue/clock";
 import type { DialectConnection, DialectLine } from "../../src/queue/dialect";
@@ -31,6 +32,8 @@ export class FakeConnection implements Receiver, DialectLine {
   readonly logged: { event: string; time: string; payload: object; text: string }[] = [];
   /** Deliveries that the dialect left to the protocol. */
   readonly plain: Delivery[] = [];
+  /** Ids of leases that were taken back. */
+  readonly lost: string[] = [];
   readonly session: Session;
   private readonly dialect: DialectConnection;
   private wake: () => void = () => undefined;
@@ -85,8 +88,9 @@ export class FakeConnection implements Receiver, DialectLine {
     if (!this.dialect.deliver(queue, deliveries, again)) this.plain.push(...deliveries);
   }
 
-  revoked(queue: QueueAddress, refs: readonly { id: string; attempt: number }[], reason: string): void {
-    this.dialect.revoked(queue, refs, reason);
+  revoked(queue: QueueAddress, refs: readonly DeliveryRef[], reason: string): void {
+    expect(this.dialect.revoked(queue, refs, reason)).toBe(true);
+    this.lost.push(...refs.map(({ id }) => id));
   }
 
   replaced(): void {}

@@ -58,7 +58,7 @@ describe.each(["memory:", "sqlite:"])("on an open hub with %s", (scheme) => {
     const vendor = connect();
     await vendor.ask("join", "acme");
     for (const orderId of ["1", "2", "3"]) await vendor.ask("pickup", { store: "acme", orderId });
-    vendor.vanish();
+    vendor.cut();
     const driver = connect();
     carry(driver);
     await driver.ask("join", "driver");
@@ -101,7 +101,7 @@ describe.each(["memory:", "sqlite:"])("on an open hub with %s", (scheme) => {
     expect(await gone.ask("in-transit", first)).toMatchObject({ ok: true });
     const other = connect();
     await other.ask("join", "driver");
-    gone.vanish();
+    gone.cut();
     const taken = await other.of("pickup", 2);
     expect(taken.map(({ orderId, attempt }) => [orderId, attempt])).toEqual([
       ["2", 2],
@@ -143,8 +143,8 @@ describe.each(["memory:", "sqlite:"])("on an open hub with %s", (scheme) => {
       await vendor.ask("pickup", { store: "acme", orderId: "1" });
       await vendor.ask("delivered", { store: "acme", orderId: "0" });
       await driver.of("pickup", 1);
-      vendor.vanish();
-      driver.vanish();
+      vendor.cut();
+      driver.cut();
       await hub.restart();
 
       const [shop, other] = [connect(), connect()];

@@ -40,9 +40,4 @@ export class ParcelClient extends StockClient {
       look();
     });
   }
-
-  /** Goes without a word to anybody, as a program that ends does. */
-  vanish(): void {
-    this.socket.disconnect();
-  }
 }

@@ -330,6 +330,17 @@ describe("drivers", () => {
     expect((await other.given(1))[0]).toMatchObject({ orderId: "7", attempt: 2 });
   });
 
+  test("one that dawdles is given the parcel again, and hears of nothing else", async () => {
+    await bench.close();
+    bench = await openBench({}, { leaseMs: 20 });
+    const driver = await driverWith(order);
+    const [first, again] = await driver.given(2);
+    expect(driver.lost).toContain(first?.messageId);
+    expect(again).toEqual({ ...first, attempt: 2 });
+    expect(driver.emitted.every(({ event }) => event === "pickup")).toBe(true);
+    expect(await driver.request("delivered", first)).toMatchObject({ status: "stored" });
+  });
+
   test("one that never says received gets on past its prefetch", async () => {
     await bench.close();
     bench = await openBench({ driverPrefetch: 2 });

@@ -12,6 +12,12 @@ export interface Received {
   readonly argument: unknown;
 }
 
+/** What the WebSocket below a stock client can do in Node. */
+interface FrozenSocket {
+  pause(): void;
+  terminate(): void;
+}
+
 const NEXT_TIMEOUT_MS = 5_000;
 const clients = new Set<StockClient>();
 
@@ -21,6 +27,7 @@ export class StockClient {
   readonly received: Received[] = [];
   private readonly taken = new Set<Received>();
   private readonly waiting = new Set<() => void>();
+  private frozen: FrozenSocket | undefined;
 
   constructor(url: string, { namespace = "/", ...options }: StockOptions = {}) {
     this.socket = io(url + namespace, { transports: ["websocket"], forceNew: true, reconnectionDelay: 50, ...options });
@@ -71,9 +78,17 @@ export class StockClient {
     this.socket.io.engine.close();
   }
 
+  /** Stops reading, and so answering pings: the connection looks alive to the network and is dead to the hub. */
+  freeze(): void {
+    const { ws } = (this.socket.io.engine as unknown as { transport: { ws: FrozenSocket } }).transport;
+    ws.pause();
+    this.frozen = ws;
+  }
+
   close(): void {
     clients.delete(this);
     this.socket.close();
+    this.frozen?.terminate();
   }
 }
 

@@ -10,6 +10,13 @@ export interface Ended {
   readonly complaints: string;
 }
 
+const running = new Set<TerminalProcess>();
+
+/** For `afterEach`: ends what a test that failed has left behind. */
+export async function killTerminals(): Promise<void> {
+  await Promise.all([...running].map((terminal) => terminal.kill()));
+}
+
 /** A terminal as people start it: a process of its own, with its input and output in pipes. */
 export class TerminalProcess {
   /** Resolves when it has ended by itself or by a signal, and all its lines were read. */
@@ -22,11 +29,11 @@ export class TerminalProcess {
 
   /** @param args as on the command line: `vendor acme --count 3`. */
   constructor(args: string, env: NodeJS.ProcessEnv = {}) {
-    const [name = "", ...flags] = args.split(" ");
-    const execArgs = ["-r", "ts-node/register/transpile-only", `clients/${name}.ts`, ...flags];
+    const execArgs = ["-r", "ts-node/register/transpile-only", "bin/waybill.ts", ...args.split(" ").filter(Boolean)];
     // Set but empty counts as not given: no .env has a say in a test.
     const given = { ...process.env, WAYBILL_TOKEN: "", ...env };
     this.process = spawn(process.execPath, execArgs, { cwd: ROOT, env: given });
+    running.add(this);
     createInterface({ input: this.process.stdout }).on("line", (line) => {
       this.lines.push(line);
       this.waiters.forEach((check) => check());
@@ -37,6 +44,7 @@ export class TerminalProcess {
     this.ended = new Promise((resolve) => {
       this.process.once("close", (code) => {
         this.closed = true;
+        running.delete(this);
         this.waiters.forEach((check) => check());
         resolve({ code, lines: this.lines, complaints: this.complaints });
       });

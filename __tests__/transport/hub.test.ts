@@ -2,7 +2,6 @@ import { createServer, request } from "node:http";
 import type { AddressInfo } from "node:net";
 import { createHub } from "../../src/hub";
 import { WaybillError } from "../../src/protocol/errors";
-import type { Store } from "../../src/queue/store";
 import { systemClock } from "../../src/queue/clock";
 import { openStore } from "../../src/stores/open-store";
 import { readSettings } from "../../src/read-config";
@@ -120,14 +119,6 @@ it("does not leave connections, sessions or leases behind", async () => {
   const isQuiet = () => Object.values(hub.counts()).every((count) => count === 0);
   while (!isQuiet() && systemClock.now() < until) await new Promise((resolve) => setTimeout(resolve, 10));
   expect(hub.counts()).toEqual({ held: 0, connections: 0, sessions: 0 });
-});
-
-it("hands a store that it was given to nobody else", async () => {
-  const store: Store = await memoryStore();
-  const { url } = await startHub({ store });
-  const { client } = await connectStock(url);
-  await client.request("publish", { queue: "q", event: "e" });
-  expect(await client.request("consume", { queue: "q" })).toMatchObject({ ready: 1 });
 });
 
 function statusOf(url: string): Promise<number | undefined> {

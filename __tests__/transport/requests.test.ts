@@ -1,6 +1,5 @@
-import { once } from "node:events";
 import type { Deliver, PublishReply } from "../../src/protocol/wire";
-import { connectStock, type StockClient } from "../support/stock-client";
+import { connectStock } from "../support/stock-client";
 import { startHub, stopHubs } from "../support/start-hub";
 
 afterEach(stopHubs);
@@ -247,7 +246,7 @@ describe("limits on what one connection costs", () => {
     const payload = "x".repeat(900_000);
     for (let count = 0; count < 20; count++) await client.request("publish", { queue: "q", event: "e", payload });
     await stuck.request("consume", { queue: "q" });
-    stopReading(stuck);
+    stuck.freeze();
     await waitUntil(() => hub.counts().connections === 1);
     expect(await client.request("cancel")).toMatchObject({ ok: true });
   });
@@ -255,17 +254,12 @@ describe("limits on what one connection costs", () => {
   it("ends a connection whose packet is too large, and nobody else's", async () => {
     const { url, client } = await startWithClient({ maxPacketBytes: 2 * 1024 * 1024 });
     const { client: other } = await connectStock(url, { reconnection: false });
-    const gone = once(other.socket, "disconnect");
+    const gone = other.disconnected();
     other.socket.emit("publish", { queue: "q", event: "e", payload: "x".repeat(3 * 1024 * 1024) });
     await gone;
     expect(await client.request("cancel")).toMatchObject({ ok: true });
   });
 });
-
-function stopReading(client: StockClient): void {
-  const { transport } = client.socket.io.engine as unknown as { transport: { ws: { _socket: { pause(): void } } } };
-  transport.ws._socket.pause();
-}
 
 async function waitUntil(isTrue: () => boolean): Promise<void> {
   while (!isTrue()) await new Promise((resolve) => setTimeout(resolve, 10));

@@ -82,8 +82,7 @@ it("notices a connection that is dead without a word", async () => {
   const { client } = await holdOne(url);
   const { client: other } = await connectStock(url, { auth: { clientId: "d8" } });
   await other.request("consume", { queue: "q" });
-  const { transport } = client.socket.io.engine as unknown as { transport: { ws: { _socket: { pause(): void } } } };
-  transport.ws._socket.pause();
+  client.freeze();
   expect((await other.next<Deliver>("deliver")).messages).toMatchObject([{ id: "m", attempt: 2 }]);
   expect(hub.counts()).toMatchObject({ held: 1, connections: 1 });
 });
@@ -123,8 +122,7 @@ describe("a hub that goes down in order", () => {
   it("does not wait for a connection that does not read", async () => {
     const { url, hub } = await startHub();
     const { client } = await connectStock(url);
-    const { transport } = client.socket.io.engine as unknown as { transport: { ws: { _socket: { pause(): void } } } };
-    transport.ws._socket.pause();
+    client.freeze();
     const before = Date.now();
     await hub.close();
     expect(Date.now() - before).toBeLessThan(4_000);

@@ -259,6 +259,6 @@ function describeGiven(value: unknown, issue: z.core.$ZodIssue): string {
     if (Array.isArray(value)) return `a list of ${value.length}`;
     return `an object with ${Object.keys(value).slice(0, 8).join(", ") || "nothing in it"}`.slice(0, MAX_GIVEN_LENGTH);
   }
-  const text = JSON.stringify(value) ?? String(value);
+  const text = String(JSON.stringify(value));
   return text.length > MAX_GIVEN_LENGTH ? `${text.slice(0, MAX_GIVEN_LENGTH)}…` : text;
 }

@@ -15,7 +15,7 @@ export class DeliverText {
  */
 export class SplicingEncoder extends Encoder {
   override encode(packet: Packet): unknown[] {
-    const [event, argument]: unknown[] = Array.isArray(packet.data) ? packet.data : [];
+    const [event, argument] = Array.isArray(packet.data) ? (packet.data as unknown[]) : [];
     if (packet.type !== PacketType.EVENT || !(argument instanceof DeliverText)) return super.encode(packet);
     const namespace = packet.nsp === "/" ? "" : `${packet.nsp},`;
     return [`${packet.type}${namespace}[${JSON.stringify(event)},${argument.json}]`];

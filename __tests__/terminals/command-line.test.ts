@@ -1,0 +1,74 @@
+import { runDriver } from "../../clients/driver";
+import { runVendor } from "../../clients/vendor";
+import { runToken } from "../../bin/token";
+import { TerminalProcess } from "./terminal-process";
+
+const RUN = { vendor: runVendor, driver: runDriver, token: runToken };
+type Command = keyof typeof RUN;
+
+/** What a command writes to a stream while it runs in this process. */
+async function run(command: Command, args: string): Promise<{ code: number; out: string; complaints: string }> {
+  let [out, complaints] = ["", ""];
+  const stdout = jest.spyOn(process.stdout, "write").mockImplementation((text) => Boolean((out += String(text))));
+  const stderr = jest
+    .spyOn(process.stderr, "write")
+    .mockImplementation((text) => Boolean((complaints += String(text))));
+  try {
+    const code = await RUN[command](args.split(" ").filter(Boolean));
+    return { code, out, complaints };
+  } finally {
+    stdout.mockRestore();
+    stderr.mockRestore();
+  }
+}
+
+test.each<[Command, string]>([
+  ["vendor", ""],
+  ["vendor", "@acme"],
+  ["vendor", "a:b"],
+  ["vendor", "acme extra"],
+  ["vendor", "acme --every 5"],
+  ["vendor", "acme --every 0s"],
+  ["vendor", "acme --every 25d"],
+  ["vendor", "acme --count 0"],
+  ["vendor", "acme --count 1.5"],
+  ["vendor", "acme --every off --count 3"],
+  ["vendor", "acme --driver @d1"],
+  ["vendor", "acme --url nonsense"],
+  ["vendor", "acme --url ftp://localhost"],
+  ["vendor", "acme --bogus"],
+  ["driver", ""],
+  ["driver", "d1 --work soon"],
+  ["driver", "d1 --transit -1s"],
+  ["driver", "d1 --capacity none"],
+  ["token", ""],
+  ["token", "@acme"],
+  ["token", "acme --expires never"],
+  ["token", "acme --publish a,,b"],
+])("%s %s: one line, exit code 2", async (command, args) => {
+  const { code, out, complaints } = await run(command, args);
+  expect({ code, out }).toEqual({ code: 2, out: "" });
+  expect(complaints).toMatch(new RegExp(`^${command}: [^\\n]+ \\(see ${command} --help\\)\\n$`));
+});
+
+test.each(["vendor", "driver"] as const)("%s --help tells of every exit code", async (command) => {
+  const { code, out } = await run(command, "--help");
+  expect(code).toBe(0);
+  for (const exit of [0, 1, 2, 3]) expect(out).toMatch(new RegExp(`^ {2}${exit} {2}\\S`, "m"));
+});
+
+test.each(["", "short"])("no token is signed with the secret %j", async (secret) => {
+  jest.replaceProperty(process, "env", { ...process.env, WAYBILL_AUTH_SECRET: secret });
+  const { code, out, complaints } = await run("token", "acme");
+  expect({ code, out }).toEqual({ code: 2, out: "" });
+  expect(complaints).toMatch(/^token: WAYBILL_AUTH_SECRET[^\n]+\n$/);
+});
+
+test.each([
+  ["", 2, /^waybill: a command is missing/],
+  ["bogus", 2, /^waybill: no such command: bogus/],
+])("waybill %s: one line", async (args, code, complaint) => {
+  const ended = await new TerminalProcess(args).ended;
+  expect(ended).toMatchObject({ code, lines: [] });
+  expect(ended.complaints).toMatch(complaint);
+});

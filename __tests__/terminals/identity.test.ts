@@ -1,0 +1,55 @@
+import { startHub, stopHubs } from "../support/start-hub";
+import { killTerminals, TerminalProcess } from "./terminal-process";
+
+// Each terminal is a process that compiles itself first.
+jest.setTimeout(60_000);
+
+afterEach(killTerminals);
+afterEach(stopHubs);
+
+const SECRET = "a secret for tests, of 32 bytes or more";
+
+async function token(args: string): Promise<string> {
+  const { code, lines } = await new TerminalProcess(`token ${args}`, { WAYBILL_AUTH_SECRET: SECRET }).ended;
+  expect({ code, lines: lines.length }).toEqual({ code: 0, lines: 1 });
+  return lines[0] ?? "";
+}
+
+test.each(["vendor acme", "driver d1"])(
+  "%s with a wrong token stops with one line and exit code 3",
+  async (command) => {
+    const { url } = await startHub({ authSecret: SECRET });
+    const { code, lines, complaints } = await new TerminalProcess(`${command} --url ${url} --token nonsense`).ended;
+    expect({ code, lines }).toEqual({ code: 3, lines: [] });
+    expect(complaints).toMatch(/^(vendor|driver): the hub refuses (acme|d1): .+\n$/);
+  },
+);
+
+test("a token that `waybill token` signed opens the hub", async () => {
+  const { url } = await startHub({ authSecret: SECRET });
+  const vendor = new TerminalProcess("vendor acme --every off", {
+    WAYBILL_URL: url,
+    WAYBILL_TOKEN: await token("acme --expires 1h --publish driver,@*"),
+  });
+  vendor.type("order Jamal Braun, Schmittfort LA");
+  await vendor.line(/^VENDOR: order confirmed/);
+  expect((await vendor.interrupt()).code).toBe(0);
+});
+
+test("a driver that may not consume is refused", async () => {
+  const { url } = await startHub({ authSecret: SECRET });
+  const given = await token("d1 --consume other");
+  const { code, complaints } = await new TerminalProcess(`driver d1 --url ${url} --token ${given}`).ended;
+  expect(code).toBe(3);
+  expect(complaints).toMatch(/^driver: the hub refuses d1: .+\n$/);
+});
+
+test("a vendor that may not place orders is refused, and its order counts as such", async () => {
+  const { url } = await startHub({ authSecret: SECRET });
+  const given = await token("acme --publish other");
+  const vendor = new TerminalProcess(`vendor acme --every off --url ${url} --token ${given}`);
+  vendor.type("order Jamal Braun, Schmittfort LA");
+  const { code, lines } = await vendor.ended;
+  expect(code).toBe(3);
+  expect(lines.at(-1)).toBe("VENDOR: sent 1, confirmed 0, delivered 0, outstanding 0, refused 1");
+});

@@ -1,0 +1,62 @@
+import { fork, type ChildProcess } from "node:child_process";
+import path from "node:path";
+
+/** A process that the bench started: asked for figures over its channel, ended by its own handle. */
+export class Child {
+  private constructor(
+    private readonly process: ChildProcess,
+    readonly ready: Record<string, unknown>,
+  ) {}
+
+  /** Starts a file beside this one; resolves with the first message that it sends. */
+  static start(file: string, settings: object): Promise<Child> {
+    const child = fork(path.join(__dirname, file), [JSON.stringify(settings)], {
+      execArgv: ["-r", "ts-node/register/transpile-only", "--expose-gc"],
+    });
+    return new Promise((resolve, reject) => {
+      child.once("exit", (code) => reject(new Error(`${file} ended with ${code}`)));
+      child.once("message", (ready) => resolve(new Child(child, ready as Record<string, unknown>)));
+    });
+  }
+
+  ask<Answer>(question: object): Promise<Answer> {
+    return new Promise((resolve, reject) => {
+      const ended = (): void => reject(new Error("the process ended"));
+      this.process.once("exit", ended);
+      this.process.once("message", (answer) => {
+        this.process.off("exit", ended);
+        resolve(answer as Answer);
+      });
+      this.process.send(question);
+    });
+  }
+
+  async stop(): Promise<void> {
+    const ended = new Promise<void>((resolve) => this.process.once("exit", () => resolve()));
+    this.process.send({ stop: true });
+    await ended;
+  }
+
+  get pid(): number {
+    return this.process.pid ?? 0;
+  }
+}
+
+/** In the child: answers the bench's questions, and ends when it is told to. */
+export function answerBench(ready: object, answer: (question: never) => Promise<object>, stop: () => Promise<void>): void {
+  process.on("message", (question: { stop?: boolean }) => {
+    const reply = question.stop === true ? stop().then(() => process.exit(0)) : answer(question as never).then((body) => process.send?.(body));
+    reply.catch((error: unknown) => {
+      console.error(error);
+      process.exit(1);
+    });
+  });
+  process.send?.(ready);
+}
+
+/** Memory and CPU of this process so far: bytes and microseconds. */
+export function usage(): { rss: number; heap: number; cpu: number } {
+  const { rss, heapUsed } = process.memoryUsage();
+  const { user, system } = process.cpuUsage();
+  return { rss, heap: heapUsed, cpu: user + system };
+}

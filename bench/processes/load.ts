@@ -1,0 +1,104 @@
+/** The client side of one run: keeps a window of messages in flight, and times each. */
+import { io } from "socket.io-client";
+import { connect } from "../../clients/hub-client";
+import { order } from "../order";
+import { answerBench, usage } from "./child";
+
+interface Run {
+  readonly target: "waybill" | "bare";
+  readonly url: string;
+  readonly inFlight: number;
+  readonly seconds: number;
+}
+
+export interface RunResult {
+  readonly messages: number;
+  readonly seconds: number;
+  /** Milliseconds. */
+  readonly p50: number;
+  readonly p99: number;
+  readonly cpu: number;
+}
+
+answerBench({ ready: true }, (run: Run) => (run.target === "waybill" ? runWaybill(run) : runBare(run)), () => Promise.resolve());
+
+/** Publish → durable → delivered → acked: a message is in flight until its handler has it and its publish is confirmed. */
+async function runWaybill({ url, inFlight, seconds }: Run): Promise<RunResult> {
+  const client = connect(url, { clientId: "bench" });
+  const meter = new Meter(seconds);
+  const queue = `bench-${Date.now()}`;
+  const slots: (() => void)[] = [];
+  await client.consume(
+    queue,
+    ({ payload }) => {
+      meter.end((payload as { number: number }).number);
+      slots.pop()?.();
+    },
+    { prefetch: inFlight * 2 },
+  );
+  await meter.run(inFlight, async (number) => {
+    const delivered = new Promise<void>((resolve) => slots.push(resolve));
+    await client.publish({ queue, event: "pickup", payload: order(number) });
+    await delivered;
+  });
+  const result = meter.result();
+  await client.close();
+  return result;
+}
+
+/** Emit → ack. */
+async function runBare({ url, inFlight, seconds }: Run): Promise<RunResult> {
+  const socket = io(url, { transports: ["websocket"] });
+  const meter = new Meter(seconds);
+  await meter.run(inFlight, (number) => {
+    return new Promise<void>((resolve) => {
+      socket.emit("order", order(number), () => {
+        meter.end(number);
+        resolve();
+      });
+    });
+  });
+  const result = meter.result();
+  socket.disconnect();
+  return result;
+}
+
+class Meter {
+  private readonly begun: number[] = [];
+  private readonly times: number[] = [];
+  private readonly cpuBefore = usage().cpu;
+  private startedAt = 0;
+  private endedAt = 0;
+
+  constructor(private readonly seconds: number) {}
+
+  /** Runs `send` over and over in `inFlight` lanes until the time is over. */
+  async run(inFlight: number, send: (number: number) => Promise<void>): Promise<void> {
+    this.startedAt = performance.now();
+    const until = this.startedAt + this.seconds * 1000;
+    const lane = async (): Promise<void> => {
+      for (let now = this.startedAt; now < until; now = performance.now()) {
+        const number = this.begun.push(now) - 1;
+        await send(number);
+      }
+    };
+    await Promise.all(Array.from({ length: inFlight }, lane));
+    this.endedAt = performance.now();
+  }
+
+  end(number: number): void {
+    this.times.push(performance.now() - (this.begun[number] ?? NaN));
+  }
+
+  result(): RunResult {
+    const sorted = Float64Array.from(this.times).sort();
+    const at = (share: number): number => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? NaN;
+    return {
+      messages: sorted.length,
+      seconds: (this.endedAt - this.startedAt) / 1000,
+      p50: at(0.5),
+      p99: at(0.99),
+      cpu: usage().cpu - this.cpuBefore,
+    };
+  }
+}

@@ -1,0 +1,63 @@
+/**
+ * Publish → durable → deliver → ack through the client library, beside bare Socket.IO with one ack a message and no
+ * storage. Hub and client are processes of their own; rounds alternate, so that both meet the same machine.
+ *
+ *     npm run bench -- [--in-flight 500] [--seconds 5] [--rounds 3]
+ */
+import fs from "node:fs";
+import os from "node:os";
+import path from "node:path";
+import { parseArgs } from "node:util";
+import { Child } from "./processes/child";
+import type { RunResult } from "./processes/load";
+
+const { values } = parseArgs({
+  options: {
+    "in-flight": { type: "string", default: "500" },
+    seconds: { type: "string", default: "5" },
+    rounds: { type: "string", default: "3" },
+  },
+});
+
+const run = { inFlight: Number(values["in-flight"]), seconds: Number(values.seconds) };
+const rounds = Number(values.rounds);
+
+async function main(): Promise<void> {
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), "waybill-bench-"));
+  const hub = await Child.start("hub.ts", { file: path.join(folder, "bench.db") });
+  const bare = await Child.start("bare.ts", {});
+  const load = await Child.start("load.ts", {});
+  try {
+    console.log(`${run.inFlight} in flight, ${run.seconds} s a run, ${rounds} rounds, ~300-byte payloads`);
+    console.log("round  system     messages/s   p50 ms   p99 ms   hub RSS MB");
+    const rates = { waybill: [] as number[], bare: [] as number[] };
+    for (let round = 0; round <= rounds; round++) {
+      for (const target of ["waybill", "bare"] as const) {
+        const server = target === "waybill" ? hub : bare;
+        const result = await load.ask<RunResult>({ target, url: server.ready.url, ...run });
+        const { rss } = await server.ask<{ rss: number }>({});
+        const rate = result.messages / result.seconds;
+        // The first round warms both up.
+        if (round > 0) rates[target].push(rate);
+        console.log(row(round, target, result, rss));
+      }
+    }
+    const [waybill, floor] = [median(rates.waybill), median(rates.bare)];
+    console.log(`median messages/s: waybill ${waybill.toFixed(0)}, bare Socket.IO ${floor.toFixed(0)}, ratio ${(waybill / floor).toFixed(2)}`);
+  } finally {
+    await Promise.all([hub.stop(), bare.stop(), load.stop()]);
+    fs.rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+function row(round: number, target: string, { messages, seconds, p50, p99 }: RunResult, rss: number): string {
+  const cells = [(messages / seconds).toFixed(0).padStart(10), p50.toFixed(2).padStart(8), p99.toFixed(2).padStart(8)];
+  return [round === 0 ? "warm " : `${round}    `, target.padEnd(8), ...cells, (rss / 2 ** 20).toFixed(0).padStart(8)].join("  ");
+}
+
+function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[Math.floor(sorted.length / 2)] ?? NaN;
+}
+
+void main();
