@@ -24,9 +24,9 @@ const rounds = Number(values.rounds);
 
 async function main(): Promise<void> {
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), "waybill-bench-"));
-  const hub = await Child.start("hub.ts", { file: path.join(folder, "bench.db") });
-  const bare = await Child.start("bare.ts", {});
-  const load = await Child.start("load.ts", {});
+  const hub = await Child.start("hub.js", { file: path.join(folder, "bench.db") });
+  const bare = await Child.start("bare.js", {});
+  const load = await Child.start("load.js", {});
   try {
     console.log(`${run.inFlight} in flight, ${run.seconds} s a run, ${rounds} rounds, ~300-byte payloads`);
     console.log("round  system     messages/s   p50 ms   p99 ms   hub RSS MB");
@@ -43,7 +43,9 @@ async function main(): Promise<void> {
       }
     }
     const [waybill, floor] = [median(rates.waybill), median(rates.bare)];
-    console.log(`median messages/s: waybill ${waybill.toFixed(0)}, bare Socket.IO ${floor.toFixed(0)}, ratio ${(waybill / floor).toFixed(2)}`);
+    console.log(
+      `median messages/s: waybill ${waybill.toFixed(0)}, bare Socket.IO ${floor.toFixed(0)}, ratio ${(waybill / floor).toFixed(2)}`,
+    );
   } finally {
     await Promise.all([hub.stop(), bare.stop(), load.stop()]);
     fs.rmSync(folder, { recursive: true, force: true });
@@ -52,7 +54,12 @@ async function main(): Promise<void> {
 
 function row(round: number, target: string, { messages, seconds, p50, p99 }: RunResult, rss: number): string {
   const cells = [(messages / seconds).toFixed(0).padStart(10), p50.toFixed(2).padStart(8), p99.toFixed(2).padStart(8)];
-  return [round === 0 ? "warm " : `${round}    `, target.padEnd(8), ...cells, (rss / 2 ** 20).toFixed(0).padStart(8)].join("  ");
+  return [
+    round === 0 ? "warm " : `${round}    `,
+    target.padEnd(8),
+    ...cells,
+    (rss / 2 ** 20).toFixed(0).padStart(8),
+  ].join("  ");
 }
 
 function median(values: readonly number[]): number {

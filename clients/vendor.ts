@@ -50,7 +50,11 @@ function vendorCommand(): Command {
       )
       .option("--count <n>", "end by itself once n made-up orders were placed and all are delivered", readCount)
       .option("--driver <id>", "ask this one driver, instead of whoever is free", readClientId)
-      .addHelpText("after", HELP),
+      .addHelpText("after", HELP)
+      .action((_store: string, { every, count }: VendorOptions, command: Command) => {
+        if (every === "off" && count !== undefined)
+          command.error("option '--count' needs orders, and '--every off' makes none");
+      }),
   );
 }
 

@@ -5,7 +5,7 @@ import { ERRORS, type WireError } from "../../src/protocol/errors";
 import { BAD_CAPS_REQUESTS, BAD_REQUESTS, LIMITS, MALLORY, NESTED_DEPTH, UNKNOWN_EVENTS } from "./bad-requests";
 import { handleCheck, untilIdle } from "../support/leak-check";
 import { startHub, stopHubs, type StartedHub } from "../support/start-hub";
-import { connectRefused, connectStock, StockClient } from "../support/stock-client";
+import { connectRefused, connectStock, type StockClient } from "../support/stock-client";
 import { SteadyClient } from "./steady-client";
 
 /**
@@ -294,9 +294,9 @@ describe("frames that are not Socket.IO end their connection, and no other", () 
     const { client } = await connectStock(started.url, { auth: auth("garbler"), reconnection: false });
     const ended = client.disconnected();
     if (typeof frame === "string") client.socket.io.engine.write(frame);
-    else client.socket.io.engine.write(frame as unknown as string);
+    else client.socket.io.engine.write(frame);
     // The bad placeholder is noticed when its attachment comes.
-    if (typeof frame === "string" && frame.startsWith("51")) client.socket.io.engine.write(Buffer.from("a") as never);
+    if (typeof frame === "string" && frame.startsWith("51")) client.socket.io.engine.write(Buffer.from("a"));
 
     expect(await ended).toMatch(/transport (close|error)|parse error|io server disconnect/);
   });

@@ -10,9 +10,7 @@ export class Child {
 
   /** Starts a file beside this one; resolves with the first message that it sends. */
   static start(file: string, settings: object): Promise<Child> {
-    const child = fork(path.join(__dirname, file), [JSON.stringify(settings)], {
-      execArgv: ["-r", "ts-node/register/transpile-only", "--expose-gc"],
-    });
+    const child = fork(path.join(__dirname, file), [JSON.stringify(settings)]);
     return new Promise((resolve, reject) => {
       child.once("exit", (code) => reject(new Error(`${file} ended with ${code}`)));
       child.once("message", (ready) => resolve(new Child(child, ready as Record<string, unknown>)));
@@ -36,16 +34,19 @@ export class Child {
     this.process.send({ stop: true });
     await ended;
   }
-
-  get pid(): number {
-    return this.process.pid ?? 0;
-  }
 }
 
 /** In the child: answers the bench's questions, and ends when it is told to. */
-export function answerBench(ready: object, answer: (question: never) => Promise<object>, stop: () => Promise<void>): void {
+export function answerBench(
+  ready: object,
+  answer: (question: never) => Promise<object>,
+  stop: () => Promise<void>,
+): void {
   process.on("message", (question: { stop?: boolean }) => {
-    const reply = question.stop === true ? stop().then(() => process.exit(0)) : answer(question as never).then((body) => process.send?.(body));
+    const reply =
+      question.stop === true
+        ? stop().then(() => process.exit(0))
+        : answer(question as never).then((body) => process.send?.(body));
     reply.catch((error: unknown) => {
       console.error(error);
       process.exit(1);

@@ -20,7 +20,11 @@ export interface RunResult {
   readonly cpu: number;
 }
 
-answerBench({ ready: true }, (run: Run) => (run.target === "waybill" ? runWaybill(run) : runBare(run)), () => Promise.resolve());
+answerBench(
+  { ready: true },
+  (run: Run) => (run.target === "waybill" ? runWaybill(run) : runBare(run)),
+  () => Promise.resolve(),
+);
 
 /** Publish → durable → delivered → acked: a message is in flight until its handler has it and its publish is confirmed. */
 async function runWaybill({ url, inFlight, seconds }: Run): Promise<RunResult> {

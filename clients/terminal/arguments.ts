@@ -4,7 +4,7 @@ import { parseDuration } from "./duration";
 import { EXIT, type ExitCode } from "./exit-codes";
 
 /** A timer's longest wait in Node; a longer one would fire at once. */
-const MAX_TIMER_MS = 2 ** 31 - 1;
+export const MAX_TIMER_MS = 2 ** 31 - 1;
 const DEFAULT_URL = "http://127.0.0.1:3000";
 
 /** Where the hub is and how to prove who one is, as flags or from the environment. */

@@ -1,6 +1,6 @@
 import { WaybillError } from "../../src/protocol/errors";
 import { connect, type HubClient } from "../hub-client";
-import type { HubArguments } from "./arguments";
+import { MAX_TIMER_MS, type HubArguments } from "./arguments";
 import { announceConnection } from "./connection-lines";
 import { EXIT, type ExitCode } from "./exit-codes";
 import type { Mood, Say } from "./say";
@@ -67,13 +67,15 @@ export class Terminal {
     this.stopping = true;
     role.stop();
     // A hub that is away cannot confirm anything within a few seconds either.
-    const timeoutMs = client.state === "connected" ? role.finishMs : 0;
-    await Promise.race([client.close({ timeoutMs }), this.hurried]);
+    const timeoutMs = client.state === "connected" ? Math.min(role.finishMs, MAX_TIMER_MS) : 0;
+    const inTime = await Promise.race([client.close({ timeoutMs }).then(() => true), this.hurried.then(() => false)]);
     screen.close();
     if (this.refusal) process.stderr.write(`${this.name}: the hub refuses ${this.clientId}: ${this.refusal.message}\n`);
     if (this.begun) this.say(role.summary());
-    if (this.refusal) return EXIT.REFUSED;
-    return role.settled ? EXIT.SETTLED : EXIT.UNSETTLED;
+    const code = this.refusal ? EXIT.REFUSED : role.settled ? EXIT.SETTLED : EXIT.UNSETTLED;
+    // What was not waited for would keep the process.
+    if (!inTime) process.exit(code);
+    return code;
   }
 
   stop(): void {

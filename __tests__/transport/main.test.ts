@@ -1,0 +1,85 @@
+import { writeFileSync } from "node:fs";
+import path from "node:path";
+import { HubProcess, stopHubProcesses, temporaryFolder } from "../support/hub-process";
+import { connectStock } from "../support/stock-client";
+import { startHub, stopHubs } from "../support/start-hub";
+
+afterEach(stopHubs);
+afterEach(stopHubProcesses);
+
+const inMemory = ["--port", "0", "--store", "memory:"];
+
+it("says where it listens, how messages are kept and that it is open, and goes down in order on SIGTERM", async () => {
+  const hub = new HubProcess({ flags: inMemory });
+  const url = await hub.url();
+  await hub.saw(/no WAYBILL_AUTH_SECRET: anyone on this machine may connect; loopback only/);
+  expect(hub.output).toContain("store memory:: messages are in memory only");
+  const { client } = await connectStock(url, { reconnection: false });
+  const ended = client.disconnected();
+  hub.signal("SIGTERM");
+  expect(await client.next("drain")).toMatchObject({ reason: "the hub is being stopped" });
+  expect(await ended).toBe("transport close");
+  expect(await hub.exited).toEqual({ code: 0, signal: null });
+});
+
+it("leaves at once on a second signal", async () => {
+  const hub = new HubProcess({ flags: [...inMemory, "--drain-ms", "60000"] });
+  const { client } = await connectStock(await hub.url(), { reconnection: false });
+  await client.request("publish", { queue: "q", event: "e" });
+  await client.request("consume", { queue: "q" });
+  await client.next("deliver");
+  hub.signal("SIGINT");
+  await hub.saw(/SIGINT: no more work is taken/);
+  hub.signal("SIGINT");
+  expect(await hub.exited).toEqual({ code: 130, signal: null });
+});
+
+it("takes flags over the environment over .env", async () => {
+  const cwd = temporaryFolder();
+  const lines = [
+    "PORT=0",
+    "WAYBILL_STORE=memory:",
+    "WAYBILL_NAMESPACES=/from-file",
+    "WAYBILL_MAX_BATCH=1",
+    "WAYBILL_PREFETCH=1",
+  ];
+  writeFileSync(path.join(cwd, ".env"), lines.join("\n"));
+  const env = { WAYBILL_MAX_BATCH: "2", WAYBILL_MAX_PREFETCH: "200", WAYBILL_PREFETCH: "" };
+  const hub = new HubProcess({ cwd, env, flags: ["--max-prefetch", "300"] });
+  const { welcome } = await connectStock(await hub.url(), { namespace: "/from-file" });
+  expect(welcome).toMatchObject({ limits: { maxBatch: 2, maxPrefetch: 300 } });
+});
+
+describe("a start that fails says why in one line and exits 1", () => {
+  const failures: [string, string[], RegExp][] = [
+    ["a bad setting", ["--lease-ms", "soon"], /^waybill: WAYBILL_LEASE_MS: given "soon"; allowed: .*\n$/],
+    ["an address that is not for an open hub", ["--host", "0.0.0.0"], /^waybill: HOST: given "0.0.0.0"; .*\n$/],
+    ["a store that is none", ["--store", "papyrus:"], /^waybill: .*"papyrus:".*\n$/],
+    ["a flag that is none", ["--colour"], /^.*unknown option '--colour'.*\n$/],
+  ];
+
+  it.each(failures)("%s", async (_what, flags, output) => {
+    const hub = new HubProcess({ flags: [...inMemory, ...flags] });
+    expect(await hub.exited).toEqual({ code: 1, signal: null });
+    expect(hub.output).toMatch(output);
+  });
+
+  it("a port that is taken", async () => {
+    const { url } = await startHub();
+    const { port } = new URL(url);
+    const hub = new HubProcess({ flags: [...inMemory, "--port", port] });
+    expect(await hub.exited).toEqual({ code: 1, signal: null });
+    expect(hub.output).toMatch(new RegExp(`^waybill: port ${port} of 127.0.0.1 is in use; .*\\n$`));
+  });
+
+  it("a store that another hub has open", async () => {
+    const store = `sqlite:${path.join(temporaryFolder(), "hub.db")}`;
+    const first = new HubProcess({ flags: ["--port", "0", "--store", store] });
+    await first.url();
+    const second = new HubProcess({ flags: ["--port", "0", "--store", store] });
+    expect(await second.exited).toEqual({ code: 1, signal: null });
+    expect(second.output).toMatch(/^waybill: .*\n$/);
+    first.signal("SIGTERM");
+    expect(await first.exited).toEqual({ code: 0, signal: null });
+  });
+});
