@@ -2,6 +2,8 @@ import { spawn, type ChildProcessWithoutNullStreams } from "node:child_process";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 
+/** Far beyond what any line takes on a busy machine, and within a test's own limit: so that its failure says why. */
+const LINE_TIMEOUT_MS = 30_000;
 const ROOT = join(__dirname, "../..");
 
 export interface Ended {
@@ -51,16 +53,20 @@ export class TerminalProcess {
     });
   }
 
-  /** The first line that matches, as soon as there is one. Rejects when the process ends without it. */
-  line(pattern: RegExp): Promise<string> {
+  /** The first line that matches, or the nth, as soon as it is there. Rejects when the process ends without it. */
+  line(pattern: RegExp, nth = 1): Promise<string> {
     return new Promise((resolve, reject) => {
-      const check = (): void => {
-        const line = this.lines.find((candidate) => pattern.test(candidate));
-        if (line === undefined && !this.closed) return;
+      const settle = (line: string | undefined, why: string): void => {
+        clearTimeout(timer);
         this.waiters.delete(check);
         if (line !== undefined) resolve(line);
-        else reject(new Error(`no line like ${pattern} in:\n${this.lines.join("\n")}\n${this.complaints}`));
+        else reject(new Error(`no line like ${pattern} ${why}:\n${this.lines.join("\n")}\n${this.complaints}`));
       };
+      const check = (): void => {
+        const line = this.lines.filter((candidate) => pattern.test(candidate))[nth - 1];
+        if (line !== undefined || this.closed) settle(line, "before the end");
+      };
+      const timer = setTimeout(() => settle(undefined, `within ${LINE_TIMEOUT_MS} ms`), LINE_TIMEOUT_MS);
       this.waiters.add(check);
       check();
     });

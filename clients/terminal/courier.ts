@@ -82,9 +82,16 @@ export class Courier {
     this.taken++;
     this.inHand++;
     this.say(`picked up ${orderId}${pickup.redelivered ? " (given out before)" : ""}`);
-    // Not bound to the lease: what has happened to a parcel is told, whoever is to carry it from now on.
-    await this.client.publish(progressMessage(pickup.id, order, "in-transit", this.driver));
-    await this.pace.untilDelivered(order, signal);
+    // The parcel is on its way whether the hub is there to be told or not. What has happened to it is told in any case,
+    // whoever is to carry it from now on; only a hub that will not hear it ends the trip.
+    const refused = new AbortController();
+    const told = this.client
+      .publish(progressMessage(pickup.id, order, "in-transit", this.driver))
+      .catch((error: unknown) => {
+        refused.abort(error);
+        throw error;
+      });
+    await Promise.all([told, this.pace.untilDelivered(order, AbortSignal.any([signal, refused.signal]))]);
     const { status } = await this.client.publish(progressMessage(pickup.id, order, "delivered", this.driver));
     this.delivered++;
     this.inHand--;

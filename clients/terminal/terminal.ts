@@ -92,18 +92,17 @@ export class Terminal {
   private async begin(role: Role): Promise<void> {
     try {
       await this.client.ready();
+      if (this.stopping) return;
+      this.begun = true;
+      this.screen.open(`${this.name} ${this.clientId}> `, {
+        onLine: (line) => role.onCommand(line),
+        onEnd: (byHand) => (byHand ? this.stop() : role.onInputEnd()),
+      });
       await role.begin(this.client);
     } catch (error) {
       if (!(error instanceof WaybillError)) throw error;
       this.refuse(error);
-      return;
     }
-    if (this.stopping) return;
-    this.begun = true;
-    this.screen.open(`${this.name} ${this.clientId}> `, {
-      onLine: (line) => role.onCommand(line),
-      onEnd: (byHand) => (byHand ? this.stop() : role.onInputEnd()),
-    });
   }
 
   private print(label: string, text: string, mood: Mood = "plain"): void {

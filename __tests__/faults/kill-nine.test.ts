@@ -1,0 +1,143 @@
+import { createServer } from "node:net";
+import type { AddressInfo } from "node:net";
+import { io, type Socket } from "socket.io-client";
+import { connect, type HubClient } from "../../clients/hub-client";
+import type { AckReply, Deliver } from "../../src/protocol/wire";
+import { HubProcess, stopHubProcesses, temporaryFolder } from "../support/hub-process";
+
+const CRASHES = 20;
+const IN_FLIGHT = 50;
+/** Longest time under load before a kill, in milliseconds. */
+const LIFE_MS = 400;
+const QUEUE = "driver";
+
+afterEach(stopHubProcesses);
+
+test(`killed ${CRASHES} times under load, the hub loses nothing it confirmed and takes back no ack it confirmed`, async () => {
+  const port = await freePort();
+  const cwd = temporaryFolder();
+  const start = (): HubProcess => new HubProcess({ cwd, flags: ["--port", String(port)] });
+  let hub = start();
+  const url = await hub.url();
+  const consumer = new AckingConsumer(url);
+  const publisher = new LoadedPublisher(url);
+  try {
+    for (let crash = 0; crash < CRASHES; crash++) {
+      await Promise.all([publisher.confirmsOneMore(), consumer.hearsOneMore()]);
+      await new Promise((resolve) => setTimeout(resolve, Math.random() * LIFE_MS));
+      hub.signal("SIGKILL");
+      expect(await hub.exited).toMatchObject({ signal: "SIGKILL" });
+      hub = start();
+      await hub.url();
+    }
+    await publisher.finish();
+    await consumer.hears(publisher.confirmed);
+
+    expect(publisher.confirmed.size).toBeGreaterThan(CRASHES);
+    expect(consumer.cameBack).toEqual([]);
+    expect(consumer.firstSeqs).toEqual([...consumer.firstSeqs].sort((a, b) => a - b));
+    expect(consumer.unflagged).toEqual([]);
+  } finally {
+    consumer.close();
+    await publisher.close();
+  }
+  hub.signal("SIGTERM");
+  expect(await hub.exited).toEqual({ code: 0, signal: null });
+}, 180_000);
+
+/** Publishes without a pause, and knows what was confirmed. */
+class LoadedPublisher {
+  readonly confirmed = new Set<string>();
+  private readonly client: HubClient;
+  private readonly lanes: Promise<void>;
+  private finishing = false;
+  private number = 0;
+  private confirms = (): void => {};
+
+  constructor(url: string) {
+    this.client = connect(url, { clientId: "shop", reconnectDelayMs: 20, reconnectDelayMaxMs: 100 });
+    this.lanes = Promise.all(Array.from({ length: IN_FLIGHT }, () => this.lane())).then(() => {});
+  }
+
+  confirmsOneMore(): Promise<void> {
+    return new Promise((resolve) => (this.confirms = resolve));
+  }
+
+  async finish(): Promise<void> {
+    this.finishing = true;
+    await this.lanes;
+  }
+
+  close(): Promise<void> {
+    return this.client.close({ timeoutMs: 0 });
+  }
+
+  private async lane(): Promise<void> {
+    while (!this.finishing) {
+      const id = `order-${this.number++}`;
+      await this.client.publish({ id, queue: QUEUE, event: "pickup", payload: { id } });
+      this.confirmed.add(id);
+      this.confirms();
+    }
+  }
+}
+
+/** A stock client that acks what it gets, and notes what must never happen. */
+class AckingConsumer {
+  /** The seq of each message at its first delivery, in the order in which they came. */
+  readonly firstSeqs: number[] = [];
+  /** Messages that were delivered again after the ack of them was confirmed. */
+  readonly cameBack: string[] = [];
+  /** Messages that were delivered again without saying so. */
+  readonly unflagged: string[] = [];
+  private readonly heard = new Set<string>();
+  private readonly acked = new Set<string>();
+  private readonly socket: Socket;
+  private hearing = (): void => {};
+
+  constructor(url: string) {
+    this.socket = io(url, {
+      auth: { clientId: "d1" },
+      transports: ["websocket"],
+      reconnectionDelay: 20,
+      reconnectionDelayMax: 100,
+    });
+    this.socket.on("connect", () => this.socket.emit("consume", { queue: QUEUE, prefetch: 20 }));
+    this.socket.on("deliver", (deliver: Deliver) => this.take(deliver));
+  }
+
+  hearsOneMore(): Promise<void> {
+    return new Promise((resolve) => (this.hearing = resolve));
+  }
+
+  async hears(ids: ReadonlySet<string>): Promise<void> {
+    while (![...ids].every((id) => this.heard.has(id))) await this.hearsOneMore();
+  }
+
+  close(): void {
+    this.socket.disconnect();
+  }
+
+  private take({ queue, messages }: Deliver): void {
+    for (const { id, seq, redelivered } of messages) {
+      if (this.acked.has(id)) this.cameBack.push(id);
+      if (!this.heard.has(id)) this.firstSeqs.push(seq);
+      else if (redelivered !== true) this.unflagged.push(id);
+      this.heard.add(id);
+    }
+    const deliveries = messages.map(({ id, attempt }) => ({ id, attempt }));
+    this.socket.volatile.emit("ack", { queue, deliveries }, (reply: AckReply) => {
+      if (!reply.ok) return;
+      for (const result of reply.results) if ("status" in result) this.acked.add(result.id);
+    });
+    this.hearing();
+  }
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as AddressInfo;
+  await new Promise<void>((resolve) => server.close(() => resolve()));
+  return port;
+}
