@@ -1,6 +1,7 @@
 /**
- * Publish → durable → deliver → ack through the client library, beside bare Socket.IO with one ack a message and no
- * storage. Hub and client are processes of their own; rounds alternate, so that both meet the same machine.
+ * Publish → durable → deliver → ack through the client library, beside bare Socket.IO without storage: passed on to a
+ * listener with one ack a message (`relay`), and only acknowledged (`echo`: no delivery at all, the protocol's floor).
+ * Server and client are processes of their own; rounds alternate, so that all meet the same machine.
  *
  *     npm run bench -- [--in-flight 500] [--seconds 5] [--rounds 3]
  */
@@ -9,7 +10,7 @@ import os from "node:os";
 import path from "node:path";
 import { parseArgs } from "node:util";
 import { Child } from "./processes/child";
-import type { RunResult } from "./processes/load";
+import type { RunResult, Target } from "./processes/load";
 
 const { values } = parseArgs({
   options: {
@@ -30,9 +31,9 @@ async function main(): Promise<void> {
   try {
     console.log(`${run.inFlight} in flight, ${run.seconds} s a run, ${rounds} rounds, ~300-byte payloads`);
     console.log("round  system     messages/s   p50 ms   p99 ms   hub RSS MB");
-    const rates = { waybill: [] as number[], bare: [] as number[] };
+    const rates: Record<Target, number[]> = { waybill: [], relay: [], echo: [] };
     for (let round = 0; round <= rounds; round++) {
-      for (const target of ["waybill", "bare"] as const) {
+      for (const target of ["waybill", "relay", "echo"] as const) {
         const server = target === "waybill" ? hub : bare;
         const result = await load.ask<RunResult>({ target, url: server.ready.url, ...run });
         const { rss } = await server.ask<{ rss: number }>({});
@@ -42,10 +43,12 @@ async function main(): Promise<void> {
         console.log(row(round, target, result, rss));
       }
     }
-    const [waybill, floor] = [median(rates.waybill), median(rates.bare)];
-    console.log(
-      `median messages/s: waybill ${waybill.toFixed(0)}, bare Socket.IO ${floor.toFixed(0)}, ratio ${(waybill / floor).toFixed(2)}`,
-    );
+    const waybill = median(rates.waybill);
+    console.log(`median messages/s: waybill ${waybill.toFixed(0)}`);
+    for (const bareTarget of ["relay", "echo"] as const) {
+      const rate = median(rates[bareTarget]);
+      console.log(`  ${(waybill / rate).toFixed(2)} x bare Socket.IO's ${bareTarget} (${rate.toFixed(0)})`);
+    }
   } finally {
     await Promise.all([hub.stop(), bare.stop(), load.stop()]);
     fs.rmSync(folder, { recursive: true, force: true });

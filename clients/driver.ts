@@ -95,7 +95,8 @@ async function drive(driver: string, options: DriverOptions): Promise<ExitCode> 
     stop: () => {
       const { inHand } = courier.tally();
       if (manual) manual.failAll(`driver ${driver} went home`);
-      else if (inHand > 0) say(`finishing what is in hand: ${inHand} (Ctrl-C again to leave it)`);
+      else if (inHand > 0 && client.state === "connected")
+        say(`finishing what is in hand: ${inHand} (Ctrl-C again to leave it)`);
     },
     finishMs: 2 * (work + transit) + FINISH_MS,
     summary: () => describeDriverTally(courier.tally()),

@@ -3,7 +3,7 @@ import { createColors } from "picocolors";
 const MIN_WIDTH = 100;
 const MAX_WIDTH = 120;
 const TIME_WIDTH = 6;
-const DRIVER_WIDTH = 24;
+const DRIVER_WIDTH = 22;
 const GAP = " │ ";
 /** What continues on the next row stands in by this much. */
 const INDENT = "  ";

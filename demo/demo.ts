@@ -86,11 +86,12 @@ async function main(): Promise<number> {
   return printTally(code);
 }
 
-/** The columns are narrow: who speaks and where the hub is stands above them, and long reasons are for real terminals. */
+/** The columns are narrow: speaker and hub stand above them; addresses and long reasons are for real terminals. */
 function abridge(line: string, url: string): string {
   return line
     .replace(/^(VENDOR|DRIVER): /, "")
     .replace(` to ${url}`, "")
+    .replace(/^(order (?:confirmed )?\w+: [^,]+), [^(]+?(?= \(|$)/, "$1")
     .replace(/ \([^)]{40,}\)$/, "");
 }
 

@@ -53,7 +53,7 @@ test("keeps orders while the hub is gone, and places them when it is back", asyn
   await vendor.line(/^HUB: going down in order/);
   await vendor.line(/^HUB: connection lost/);
   vendor.type("order Ines Caldeira, Quillhaven NC");
-  await vendor.line(/^VENDOR: order \w+: Ines Caldeira, Quillhaven NC \(kept until the hub is back\)$/);
+  await vendor.line(/^VENDOR: order \w+: Ines Caldeira, Quillhaven NC \(kept until the hub confirms it\)$/);
   await started.restart();
   await vendor.line(/^VENDOR: order confirmed \w+: Ines Caldeira, Quillhaven NC$/);
   vendor.type("quit");

@@ -1,13 +1,22 @@
-/** Socket.IO and nothing else: each event is acknowledged, nothing is stored. */
+/** Socket.IO and nothing else. `order` is acknowledged; `relay` is passed on to who listens, and acknowledged. */
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import { Server } from "socket.io";
+import { Server, type Socket } from "socket.io";
 import { answerBench, usage } from "./child";
 
 const http = createServer();
 const io = new Server(http, { transports: ["websocket"], perMessageDeflate: false });
+let listener: Socket | undefined;
 io.on("connection", (socket) => {
   socket.on("order", (_order: unknown, reply: (answer: object) => void) => reply({ ok: true }));
+  socket.on("listen", (reply: () => void) => {
+    listener = socket;
+    reply();
+  });
+  socket.on("relay", (order: unknown, reply: (answer: object) => void) => {
+    listener?.emit("order", order);
+    reply({ ok: true });
+  });
 });
 http.listen(0, "127.0.0.1", () => {
   const { port } = http.address() as AddressInfo;

@@ -4,8 +4,11 @@ import { connect } from "../../clients/hub-client";
 import { order } from "../order";
 import { answerBench, usage } from "./child";
 
+/** `echo` and `relay` are bare Socket.IO: emit → ack, and emit → passed on → received, with an ack to the sender. */
+export type Target = "waybill" | "relay" | "echo";
+
 interface Run {
-  readonly target: "waybill" | "bare";
+  readonly target: Target;
   readonly url: string;
   readonly inFlight: number;
   readonly seconds: number;
@@ -22,7 +25,7 @@ export interface RunResult {
 
 answerBench(
   { ready: true },
-  (run: Run) => (run.target === "waybill" ? runWaybill(run) : runBare(run)),
+  (run: Run) => RUNS[run.target](run),
   () => Promise.resolve(),
 );
 
@@ -31,17 +34,19 @@ async function runWaybill({ url, inFlight, seconds }: Run): Promise<RunResult> {
   const client = connect(url, { clientId: "bench" });
   const meter = new Meter(seconds);
   const queue = `bench-${Date.now()}`;
-  const slots: (() => void)[] = [];
+  const received = new Map<number, () => void>();
   await client.consume(
     queue,
     ({ payload }) => {
-      meter.end((payload as { number: number }).number);
-      slots.pop()?.();
+      const { number } = payload as { number: number };
+      meter.end(number);
+      received.get(number)?.();
+      received.delete(number);
     },
     { prefetch: inFlight * 2 },
   );
   await meter.run(inFlight, async (number) => {
-    const delivered = new Promise<void>((resolve) => slots.push(resolve));
+    const delivered = new Promise<void>((resolve) => received.set(number, resolve));
     await client.publish({ queue, event: "pickup", payload: order(number) });
     await delivered;
   });
@@ -50,8 +55,7 @@ async function runWaybill({ url, inFlight, seconds }: Run): Promise<RunResult> {
   return result;
 }
 
-/** Emit → ack. */
-async function runBare({ url, inFlight, seconds }: Run): Promise<RunResult> {
+async function runEcho({ url, inFlight, seconds }: Run): Promise<RunResult> {
   const socket = io(url, { transports: ["websocket"] });
   const meter = new Meter(seconds);
   await meter.run(inFlight, (number) => {
@@ -66,6 +70,35 @@ async function runBare({ url, inFlight, seconds }: Run): Promise<RunResult> {
   socket.disconnect();
   return result;
 }
+
+/** As with Waybill, a message is in flight until it is received and its sender has its ack. */
+async function runRelay({ url, inFlight, seconds }: Run): Promise<RunResult> {
+  const socket = io(url, { transports: ["websocket"], forceNew: true });
+  const listener = io(url, { transports: ["websocket"], forceNew: true });
+  const meter = new Meter(seconds);
+  const received = new Map<number, () => void>();
+  listener.on("order", ({ number }: { number: number }) => {
+    meter.end(number);
+    received.get(number)?.();
+    received.delete(number);
+  });
+  await listener.emitWithAck("listen");
+  await meter.run(inFlight, async (number) => {
+    const delivered = new Promise<void>((resolve) => received.set(number, resolve));
+    await new Promise<void>((resolve) => socket.emit("relay", order(number), () => resolve()));
+    await delivered;
+  });
+  const result = meter.result();
+  socket.disconnect();
+  listener.disconnect();
+  return result;
+}
+
+const RUNS: Readonly<Record<Target, (run: Run) => Promise<RunResult>>> = {
+  waybill: runWaybill,
+  relay: runRelay,
+  echo: runEcho,
+};
 
 class Meter {
   private readonly begun: number[] = [];

@@ -8,6 +8,9 @@ import type { Say } from "./say";
 /** Orders that may wait for the hub before the stream pauses: an hour of absence must not fill the memory. */
 const MAX_WAITING = 1_000;
 
+/** Milliseconds after which a confirmation that has not come is worth a line. */
+const OVERDUE_MS = 1_000;
+
 export interface ShopOptions {
   readonly store: string;
   /** The one driver to ask; undefined: whoever is free. */
@@ -32,11 +35,16 @@ export class Shop {
 
   /** Places one order; it is confirmed when the hub is there to do so. */
   async place(order: Order): Promise<void> {
-    const { orderId } = order;
-    const line = `${orderId}: ${shown(order.customer)}, ${shown(order.address)}`;
-    if (this.client.state !== "connected") this.options.say(`order ${line} (kept until the hub is back)`, "bad");
-    if (await this.submit(order)) this.options.say(`order confirmed ${line}`);
-    this.options.onChange();
+    const { say, onChange } = this.options;
+    const line = `${order.orderId}: ${shown(order.customer)}, ${shown(order.address)}`;
+    const sayKept = (): void => say(`order ${line} (kept until the hub confirms it)`, "bad");
+    const connected = this.client.state === "connected";
+    if (!connected) sayKept();
+    const overdue = connected ? setTimeout(sayKept, OVERDUE_MS) : undefined;
+    const confirmed = await this.submit(order);
+    clearTimeout(overdue);
+    if (confirmed) say(`order confirmed ${line}`);
+    onChange();
   }
 
   /** Places made-up orders all at once. */
