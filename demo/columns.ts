@@ -17,7 +17,7 @@ export class Columns {
   private readonly startedAt = performance.now();
 
   constructor(private readonly output: NodeJS.WriteStream) {
-    this.colors = createColors(output.isTTY && !process.env.NO_COLOR);
+    this.colors = createColors(Boolean(output.isTTY) && !process.env.NO_COLOR);
     this.width = Math.max(MIN_WIDTH, Math.min(MAX_WIDTH, output.isTTY ? output.columns : MAX_WIDTH));
   }
 

@@ -18,7 +18,7 @@ function start(command: string, url: string, env: NodeJS.ProcessEnv = {}): Termi
 test("places its orders, thanks for each, and ends by itself with a summary", async () => {
   const { url } = await startHub();
   const driver = start(`driver d1 ${QUICK}`, url);
-  const vendor = start("vendor acme --every 20ms --count 3", url);
+  const vendor = start("vendor acme --every 20ms --count 3", url, { CI: "1" });
 
   const { code, lines, complaints } = await vendor.ended;
   expect({ code, complaints }).toEqual({ code: 0, complaints: "" });

@@ -30,7 +30,7 @@ export class Screen {
   ) {
     const { NO_COLOR, FORCE_COLOR, TERM } = process.env;
     // Asked of the stream and not of picocolors, which colours pipes as well where CI is set.
-    this.colors = createColors(!NO_COLOR && (!!FORCE_COLOR || (output.isTTY && TERM !== "dumb")));
+    this.colors = createColors(!NO_COLOR && (Boolean(FORCE_COLOR) || (Boolean(output.isTTY) && TERM !== "dumb")));
     this.typing = Boolean(input.isTTY && output.isTTY);
   }
 

@@ -17,9 +17,9 @@ export interface ShopOptions {
   readonly driver: string | undefined;
   readonly say: Say;
   /** The hub does not allow this shop to place orders. */
-  onForbidden(error: WaybillError): void;
+  readonly onForbidden: (error: WaybillError) => void;
   /** Something about an order has changed. */
-  onChange(): void;
+  readonly onChange: () => void;
 }
 
 /** Places orders and hears what becomes of them. */
