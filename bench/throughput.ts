@@ -9,7 +9,7 @@ import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { parseArgs } from "node:util";
-import { Child } from "./processes/child";
+import { Child, type Usage } from "./processes/child";
 import type { RunResult, Target } from "./processes/load";
 
 const { values } = parseArgs({
@@ -30,17 +30,18 @@ async function main(): Promise<void> {
   const load = await Child.start("load.js", {});
   try {
     console.log(`${run.inFlight} in flight, ${run.seconds} s a run, ${rounds} rounds, ~300-byte payloads`);
-    console.log("round  system     messages/s   p50 ms   p99 ms   hub RSS MB");
+    console.log("round  system     messages/s   p50 ms   p99 ms   server MB   cpu µs/message: server  client");
     const rates: Record<Target, number[]> = { waybill: [], relay: [], echo: [] };
     for (let round = 0; round <= rounds; round++) {
       for (const target of ["waybill", "relay", "echo"] as const) {
         const server = target === "waybill" ? hub : bare;
+        const before = await server.ask<Usage>({});
         const result = await load.ask<RunResult>({ target, url: server.ready.url, ...run });
-        const { rss } = await server.ask<{ rss: number }>({});
+        const after = await server.ask<Usage>({});
         const rate = result.messages / result.seconds;
         // The first round warms both up.
         if (round > 0) rates[target].push(rate);
-        console.log(row(round, target, result, rss));
+        console.log(row(round, target, result, after.rss, after.cpu - before.cpu));
       }
     }
     const waybill = median(rates.waybill);
@@ -55,14 +56,18 @@ async function main(): Promise<void> {
   }
 }
 
-function row(round: number, target: string, { messages, seconds, p50, p99 }: RunResult, rss: number): string {
-  const cells = [(messages / seconds).toFixed(0).padStart(10), p50.toFixed(2).padStart(8), p99.toFixed(2).padStart(8)];
-  return [
-    round === 0 ? "warm " : `${round}    `,
-    target.padEnd(8),
-    ...cells,
-    (rss / 2 ** 20).toFixed(0).padStart(8),
-  ].join("  ");
+function row(round: number, target: Target, result: RunResult, rss: number, serverCpu: number): string {
+  const { messages, seconds, p50, p99, cpu } = result;
+  const cells: [value: number, digits: number, width: number][] = [
+    [messages / seconds, 0, 10],
+    [p50, 2, 8],
+    [p99, 2, 8],
+    [rss / 2 ** 20, 0, 9],
+    [serverCpu / messages, 1, 24],
+    [cpu / messages, 1, 7],
+  ];
+  const figures = cells.map(([value, digits, width]) => value.toFixed(digits).padStart(width));
+  return [round === 0 ? "warm " : `${round}    `, target.padEnd(8), ...figures].join(" ");
 }
 
 function median(values: readonly number[]): number {

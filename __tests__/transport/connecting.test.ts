@@ -46,6 +46,15 @@ describe("a hub without a secret", () => {
     expect(await client.request("cancel")).toEqual({ ok: true, queue: "@acme" });
   });
 
+  it("goes on over a WebSocket when a client that began with polling upgrades", async () => {
+    const { url } = await startHub();
+    const { client } = await connectStock(url, { transports: ["polling", "websocket"], auth: { clientId: "acme" } });
+    const { engine } = client.socket.io;
+    if (engine.transport.name === "polling") await new Promise((resolve) => engine.once("upgrade", resolve));
+    expect(engine.transport.name).toBe("websocket");
+    expect(await client.request("cancel")).toEqual({ ok: true, queue: "@acme" });
+  });
+
   it.each([
     [{ clientId: 7 }],
     [{ clientId: "a:b" }],

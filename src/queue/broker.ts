@@ -282,17 +282,14 @@ export class Broker {
         plan.parts.push({ id, error: error.toWire() });
         continue;
       }
-      const target = addressOf(namespace, message);
-      const first = plan.append.length;
-      const stored = newMessage(message, id, target, identity.clientId, now);
-      if (exceedsBytes(stored.payload, this.settings.maxPayloadBytes)) {
-        const error = new WaybillError(
-          "TOO_LARGE",
-          `payload of "${id}" is over maxPayloadBytes (${this.settings.maxPayloadBytes}).`,
-        );
-        plan.parts.push({ id, error: error.toWire() });
+      const payload = writePayload(message.payload, this.settings.maxPayloadBytes);
+      if (payload instanceof WaybillError) {
+        plan.parts.push({ id, error: payload.toWire() });
         continue;
       }
+      const target = addressOf(namespace, message);
+      const first = plan.append.length;
+      const stored = newMessage(message, id, target, payload, identity.clientId, now);
       plan.append.push(stored);
       for (const copy of this.routes(target, message.event)) plan.append.push({ ...stored, target: copy });
       plan.parts.push({ id, first, end: plan.append.length });
@@ -442,10 +439,24 @@ function addressOf(namespace: string, message: PublishMessage): QueueAddress | R
   return queueAddress(namespace, message.client !== undefined ? inboxOf(message.client) : (message.queue ?? ""));
 }
 
+/** @returns the payload as JSON text, or why it is refused. */
+function writePayload(payload: unknown, maxPayloadBytes: number): string | WaybillError {
+  let text: string;
+  try {
+    text = JSON.stringify(payload ?? null);
+  } catch (error) {
+    // Reading JSON has no limit of depth, writing it has the stack's.
+    return new WaybillError("INVALID", "payload must not be nested this deeply.", { cause: error });
+  }
+  if (!exceedsBytes(text, maxPayloadBytes)) return text;
+  return new WaybillError("TOO_LARGE", `payload is over maxPayloadBytes (${maxPayloadBytes}).`);
+}
+
 function newMessage(
   message: PublishMessage,
   id: string,
   target: QueueAddress | RoomAddress,
+  payload: string,
   publisher: string,
   now: number,
 ): NewMessage {
@@ -454,7 +465,7 @@ function newMessage(
     target,
     id,
     event: message.event,
-    payload: JSON.stringify(message.payload ?? null),
+    payload,
     priority: message.priority ?? DEFAULT_PRIORITY,
     group: message.group,
     headers: message.headers && JSON.stringify(message.headers),

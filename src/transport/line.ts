@@ -30,9 +30,14 @@ export class Line {
   }
 }
 
-/** Whether there is a binary attachment somewhere in what Socket.IO has put together. */
+/** Whether there is a binary attachment somewhere in what Socket.IO has put together, however deep. */
 export function holdsBinary(value: unknown): boolean {
-  if (typeof value !== "object" || value === null) return false;
-  if (Buffer.isBuffer(value) || ArrayBuffer.isView(value) || value instanceof ArrayBuffer) return true;
-  return Object.values(value).some(holdsBinary);
+  const waiting = [value];
+  while (waiting.length > 0) {
+    const next = waiting.pop();
+    if (typeof next !== "object" || next === null) continue;
+    if (ArrayBuffer.isView(next) || next instanceof ArrayBuffer) return true;
+    for (const inside of Object.values(next)) waiting.push(inside);
+  }
+  return false;
 }

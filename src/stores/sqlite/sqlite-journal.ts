@@ -196,6 +196,6 @@ const NO_DUPLICATES: readonly number[] = [];
 /** The worker's file as it stands beside this one: compiled, or TypeScript, which its thread compiles as it loads it. */
 function startWorker(settings: WorkerSettings): Worker {
   const extension = path.extname(__filename);
-  const execArgv = extension === ".ts" ? ["-r", "ts-node/register/transpile-only"] : [];
+  const execArgv = extension === ".ts" ? ["-r", require.resolve("ts-node/register/transpile-only")] : [];
   return new Worker(path.join(__dirname, `worker${extension}`), { workerData: settings, execArgv });
 }
