@@ -1,11 +1,9 @@
 import type { Database, Statement } from "better-sqlite3";
-import { ROW_COPY, ROW_ROOM, type Calls, type Cell } from "./calls";
+import { ROW_ROOM, type Calls } from "./calls";
 import type { IdWindow } from "./id-window";
 import type { LeaseMarks } from "./lease-marks";
+import { Unpacker } from "./packed";
 import type { RoomRows } from "./room-rows";
-
-const CONTENT_CELLS = 14;
-const COPY_CELLS = 4;
 
 /** Writes new messages. */
 export class Appender {
@@ -34,66 +32,19 @@ export class Appender {
   }
 
   /** @returns the duplicates: the row's index and the first seq of its id, in turn. */
-  append({ cells }: Calls["append"][0]): number[] {
+  append({ rows }: Calls["append"][0]): number[] {
     const duplicates: number[] = [];
-    let index = 0;
-    for (let at = 0; at < cells.length; index++) {
-      const [
-        kind,
-        detail,
-        seq,
-        queueNo,
-        priority,
-        dueAt,
-        expiresAt,
-        id,
-        event,
-        payload,
-        group,
-        headers,
-        publisher,
-        publishedAt,
-      ] = cells.slice(at, at + CONTENT_CELLS) as RowCells;
-      at += CONTENT_CELLS;
-      this.sawSeq(seq);
-      const first = this.ids.remember(queueNo, id, seq);
-      const copies = kind === ROW_ROOM ? detail : 0;
-      if (first !== 0) {
-        duplicates.push(index, first);
-        at += copies * COPY_CELLS;
-      } else if (kind === ROW_ROOM) {
-        const content = {
-          seq,
-          roomNo: queueNo,
-          priority,
-          expiresAt,
-          id,
-          event,
-          payload,
-          group,
-          headers,
-          publisher,
-          publishedAt,
-        };
-        this.rooms.addMessage(content, copies);
-        at = this.appendCopies(cells, at, copies, { body: seq, priority, dueAt, expiresAt });
-      } else {
-        this.insert.run(
-          seq,
-          queueNo,
-          priority,
-          dueAt,
-          expiresAt,
-          id,
-          event,
-          payload,
-          group,
-          headers,
-          publisher,
-          publishedAt,
-        );
-        if (detail === 1) this.marks.raise(queueNo, priority, seq);
-      }
+    const unpacker = new Unpacker(rows);
+    for (let index = 0; !unpacker.done; index++) {
+      const kind = unpacker.number();
+      // Of a plain row, whether it may be leased at once; of a room's, how many copies follow.
+      const detail = unpacker.number();
+      const row = readRow(unpacker);
+      this.sawSeq(row.seq);
+      const first = this.ids.remember(row.queueNo, row.id, row.seq);
+      if (first !== 0) duplicates.push(index, first);
+      if (kind === ROW_ROOM) this.appendToRoom(unpacker, row, detail, first === 0);
+      else if (first === 0) this.appendRow(row, detail === 1);
     }
     return duplicates;
   }
@@ -110,38 +61,69 @@ export class Appender {
     this.writtenSeq = this.lastSeq;
   }
 
-  private appendCopies(
-    cells: readonly Cell[],
-    from: number,
-    count: number,
-    shared: { body: number; priority: number; dueAt: number | null; expiresAt: number | null },
-  ): number {
-    const { body, priority, dueAt, expiresAt } = shared;
-    let at = from;
-    for (let copy = 0; copy < count; copy++, at += COPY_CELLS) {
-      const [kind, resident, seq, queueNo] = cells.slice(at, at + COPY_CELLS) as [number, number, number, number];
-      if (kind !== ROW_COPY) throw new Error(`cell ${at} is no copy of the room's message ${body}`);
+  private appendRow(row: Row, resident: boolean): void {
+    const { seq, queueNo, priority, dueAt, expiresAt, id, event, payload, group, headers, publisher, publishedAt } =
+      row;
+    this.insert.run(
+      seq,
+      queueNo,
+      priority,
+      dueAt,
+      expiresAt,
+      id,
+      event,
+      payload,
+      group,
+      headers,
+      publisher,
+      publishedAt,
+    );
+    if (resident) this.marks.raise(queueNo, priority, seq);
+  }
+
+  private appendToRoom(unpacker: Unpacker, row: Row, copies: number, isNew: boolean): void {
+    if (isNew) this.rooms.addMessage(row, copies);
+    for (let copy = 0; copy < copies; copy++) {
+      const resident = unpacker.number() === 1;
+      const seq = unpacker.number();
+      const queueNo = unpacker.number();
+      if (!isNew) continue;
       this.sawSeq(seq);
-      this.insertCopy.run(seq, queueNo, priority, dueAt, expiresAt, body);
-      if (resident === 1) this.marks.raise(queueNo, priority, seq);
+      this.insertCopy.run(seq, queueNo, row.priority, row.dueAt, row.expiresAt, row.seq);
+      if (resident) this.marks.raise(queueNo, row.priority, seq);
     }
-    return at;
   }
 }
 
-type RowCells = [
-  kind: number,
-  detail: number,
-  seq: number,
-  queueNo: number,
-  priority: number,
-  dueAt: number | null,
-  expiresAt: number | null,
-  id: string,
-  event: string,
-  payload: string,
-  group: string | null,
-  headers: string | null,
-  publisher: string,
-  publishedAt: number,
-];
+/** A row's content; `queueNo` is the room's number for a room's message. */
+export interface Row {
+  readonly seq: number;
+  readonly queueNo: number;
+  readonly priority: number;
+  readonly dueAt: number | null;
+  readonly expiresAt: number | null;
+  readonly id: string;
+  readonly event: string;
+  readonly payload: string;
+  readonly group: string | null;
+  readonly headers: string | null;
+  readonly publisher: string;
+  readonly publishedAt: number;
+}
+
+function readRow(unpacker: Unpacker): Row {
+  return {
+    seq: unpacker.number(),
+    queueNo: unpacker.number(),
+    priority: unpacker.number(),
+    dueAt: unpacker.numberOrNull(),
+    expiresAt: unpacker.numberOrNull(),
+    id: unpacker.string(),
+    event: unpacker.string(),
+    payload: unpacker.string(),
+    group: unpacker.stringOrNull(),
+    headers: unpacker.stringOrNull(),
+    publisher: unpacker.string(),
+    publishedAt: unpacker.number(),
+  };
+}

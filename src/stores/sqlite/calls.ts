@@ -8,21 +8,18 @@ import type {
   Snapshot,
   StoredMessage,
 } from "../ledger/journal";
+import { Packer, Unpacker, type Packed } from "./packed";
 import type { DeadLetter } from "../../queue/message";
 
-/**
- * What passes between the journal and its worker. Messages cross as flat lists of their fields: copying one long list
- * of numbers and texts to another thread costs a fraction of copying as many objects.
- */
-export type Cell = string | number | null;
+/** What passes between the journal and its worker. */
 
 /** A call's argument and result, by its kind. */
 export interface Calls {
   load: [argument: null, result: Snapshot];
   queue: [argument: { readonly no: number; readonly address: string }, result: null];
   /** The result lists only the duplicates: index and first seq, in turn. */
-  append: [argument: { readonly now: number; readonly cells: readonly Cell[] }, result: readonly number[]];
-  change: [argument: { readonly now: number; readonly cells: readonly Cell[] }, result: null];
+  append: [argument: { readonly now: number; readonly rows: Packed }, result: readonly number[]];
+  change: [argument: { readonly now: number; readonly changes: Packed }, result: null];
   page: [
     argument: {
       readonly queueNo: number;
@@ -31,11 +28,11 @@ export interface Calls {
       readonly limit: number;
       readonly limitBytes: number;
     },
-    result: readonly Cell[],
+    result: Packed,
   ];
   due: [
     argument: { readonly now: number; readonly limit: number },
-    result: { readonly cells: readonly Cell[]; readonly next: number | undefined },
+    result: { readonly messages: Packed; readonly next: number | undefined },
   ];
   expired: [
     argument: { readonly now: number; readonly limit: number },
@@ -77,87 +74,68 @@ export interface WorkerSettings {
   readonly historyMs: number;
 }
 
-/** Kinds of appended rows, as the first cell of each says. */
+/** Kinds of appended rows, as the first number of each says. */
 export const ROW_PLAIN = 0;
 export const ROW_ROOM = 1;
-export const ROW_COPY = 2;
 
-/** Kinds of changes, as the first cell of each says. */
+/** Kinds of changes, as the first number of each says. */
 export const CHANGE_REMOVE = 0;
 export const CHANGE_EXPIRE = 1;
 export const CHANGE_RETRY = 2;
 export const CHANGE_DEAD = 3;
 
-export function encodeAppend(rows: readonly (AppendRow | RoomAppendRow)[]): Cell[] {
-  const cells: Cell[] = [];
+const NUMBERS_PER_ROW = 14;
+const NUMBERS_PER_CHANGE = 3;
+
+/** A row is its kind, what is special to the kind, and its content; a room's message is followed by its copies. */
+export function packRows(rows: readonly (AppendRow | RoomAppendRow)[]): Packed {
+  const packer = new Packer(rows.length * NUMBERS_PER_ROW);
   for (const row of rows) {
     if ("copies" in row) {
-      encodeContent(cells, ROW_ROOM, row.copies.length, row.message, row.dueAt);
-      for (const copy of row.copies) {
-        cells.push(ROW_COPY, copy.resident ? 1 : 0, copy.message.seq, copy.message.queueNo);
+      packContent(packer.number(ROW_ROOM).number(row.copies.length), row.message, row.dueAt);
+      for (const { resident, message } of row.copies) {
+        packer
+          .number(resident ? 1 : 0)
+          .number(message.seq)
+          .number(message.queueNo);
       }
     } else {
-      encodeContent(cells, ROW_PLAIN, row.resident ? 1 : 0, row.message, row.dueAt);
+      packContent(packer.number(ROW_PLAIN).number(row.resident ? 1 : 0), row.message, row.dueAt);
     }
   }
-  return cells;
+  return packer.pack();
 }
 
-function encodeContent(
-  cells: Cell[],
-  kind: number,
-  detail: number,
-  message: StoredMessage,
-  dueAt: number | undefined,
-): void {
-  cells.push(
-    kind,
-    detail,
-    message.seq,
-    message.queueNo,
-    message.priority,
-    dueAt ?? null,
-    message.expiresAt ?? null,
-    message.id,
-    message.event,
-    message.payload,
-    message.group ?? null,
-    message.headers ?? null,
-    message.publisher,
-    message.publishedAt,
-  );
+function packContent(packer: Packer, message: StoredMessage, dueAt: number | undefined): void {
+  packer.number(message.seq).number(message.queueNo).number(message.priority).number(dueAt).number(message.expiresAt);
+  packer.string(message.id).string(message.event).string(message.payload).string(message.group).string(message.headers);
+  packer.string(message.publisher).number(message.publishedAt);
 }
 
-export function encodeChanges(changes: readonly Change[]): Cell[] {
-  const cells: Cell[] = [];
+export function packChanges(changes: readonly Change[]): Packed {
+  const packer = new Packer(changes.length * NUMBERS_PER_CHANGE);
   for (const change of changes) {
     switch (change.kind) {
       case "remove":
-        cells.push(CHANGE_REMOVE, change.row.seq, change.row.body);
+        packer.number(CHANGE_REMOVE).number(change.row.seq).number(change.row.body);
         break;
       case "expire":
-        cells.push(CHANGE_EXPIRE, change.row.seq, change.row.body, change.row.queueNo);
+        packer.number(CHANGE_EXPIRE).number(change.row.seq).number(change.row.body).number(change.row.queueNo);
         break;
       case "retry":
-        cells.push(CHANGE_RETRY, change.message.seq, change.dueAt ?? null, change.message.attempts, change.failures);
+        packer.number(CHANGE_RETRY).number(change.message.seq).number(change.dueAt);
+        packer.number(change.message.attempts).number(change.failures);
         break;
       case "dead":
-        cells.push(
-          CHANGE_DEAD,
-          change.message.seq,
-          change.message.body,
-          change.message.attempts,
-          change.failures,
-          change.reason,
-          change.holder,
-        );
+        packer.number(CHANGE_DEAD).number(change.message.seq).number(change.message.body);
+        packer.number(change.message.attempts).number(change.failures).string(change.reason).string(change.holder);
         break;
     }
   }
-  return cells;
+  return packer.pack();
 }
 
-/** A stored message's cells, in the order in which `decodeMessages` reads them. */
+/** A stored message as the file's statements give it. */
 export type MessageCells = readonly [
   seq: number,
   queueNo: number,
@@ -175,53 +153,39 @@ export type MessageCells = readonly [
   publishedAt: number,
   room: string | null,
 ];
-const MESSAGE_CELLS = 15;
+export const MESSAGE_CELLS = 15;
 
-export function decodeMessages(
-  cells: readonly Cell[],
-  queueOf: (no: number) => StoredMessage["queue"],
-): StoredMessage[] {
-  const messages: StoredMessage[] = [];
-  for (let at = 0; at < cells.length; at += MESSAGE_CELLS) {
-    messages.push(decodeMessage(cells.slice(at, at + MESSAGE_CELLS) as unknown as MessageCells, queueOf));
-  }
-  return messages;
+export function packMessage(packer: Packer, cells: MessageCells): void {
+  const [seq, queueNo, priority, expiresAt, body, attempts, failures] = cells;
+  const [, , , , , , , id, event, payload, group, headers, publisher, publishedAt, room] = cells;
+  packer.number(seq).number(queueNo).number(priority).number(expiresAt).number(body).number(attempts).number(failures);
+  packer.string(id).string(event).string(payload).string(group).string(headers).string(publisher).number(publishedAt);
+  packer.string(room);
 }
 
-export function decodeMessage(cells: MessageCells, queueOf: (no: number) => StoredMessage["queue"]): StoredMessage {
-  const [
-    seq,
-    queueNo,
-    priority,
-    expiresAt,
-    body,
-    attempts,
-    failures,
-    id,
-    event,
-    payload,
-    group,
-    headers,
-    publisher,
-    publishedAt,
-    room,
-  ] = cells;
-  return {
-    seq,
-    queueNo,
-    queue: queueOf(queueNo),
-    priority,
-    expiresAt: expiresAt ?? undefined,
-    body,
-    attempts,
-    failures,
-    id,
-    event,
-    payload,
-    group: group ?? undefined,
-    headers: headers ?? undefined,
-    publisher,
-    publishedAt,
-    room: room ?? undefined,
-  };
+export function unpackMessages(packed: Packed, queueOf: (no: number) => StoredMessage["queue"]): StoredMessage[] {
+  const messages: StoredMessage[] = [];
+  for (const unpacker = new Unpacker(packed); !unpacker.done;) {
+    const seq = unpacker.number();
+    const queueNo = unpacker.number();
+    messages.push({
+      seq,
+      queueNo,
+      queue: queueOf(queueNo),
+      priority: unpacker.number(),
+      expiresAt: unpacker.numberOrNull() ?? undefined,
+      body: unpacker.number(),
+      attempts: unpacker.number(),
+      failures: unpacker.number(),
+      id: unpacker.string(),
+      event: unpacker.string(),
+      payload: unpacker.string(),
+      group: unpacker.stringOrNull() ?? undefined,
+      headers: unpacker.stringOrNull() ?? undefined,
+      publisher: unpacker.string(),
+      publishedAt: unpacker.number(),
+      room: unpacker.stringOrNull() ?? undefined,
+    });
+  }
+  return messages;
 }

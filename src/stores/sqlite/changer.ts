@@ -1,5 +1,6 @@
 import type { Database, Statement } from "better-sqlite3";
 import { CHANGE_DEAD, CHANGE_EXPIRE, CHANGE_REMOVE, CHANGE_RETRY, type Calls } from "./calls";
+import { Unpacker } from "./packed";
 import type { RoomRows } from "./room-rows";
 
 /** Carries out what was decided about stored messages. */
@@ -27,31 +28,29 @@ export class Changer {
     );
   }
 
-  change({ now, cells }: Calls["change"][0]): void {
-    const next = (at: number): number => Number(cells[at]);
-    for (let at = 0; at < cells.length;) {
-      const seq = next(at + 1);
-      switch (cells[at]) {
+  change({ now, changes }: Calls["change"][0]): void {
+    for (const unpacker = new Unpacker(changes); !unpacker.done;) {
+      const kind = unpacker.number();
+      const seq = unpacker.number();
+      switch (kind) {
         case CHANGE_REMOVE:
-          this.end(seq, next(at + 2));
-          at += 3;
+          this.end(seq, unpacker.number());
           break;
         case CHANGE_EXPIRE:
-          this.end(seq, next(at + 2));
-          this.countExpired.run(next(at + 3));
-          at += 4;
+          this.end(seq, unpacker.number());
+          this.countExpired.run(unpacker.number());
           break;
         case CHANGE_RETRY:
-          this.retry.run(cells[at + 2], next(at + 3), next(at + 4), seq);
-          at += 5;
+          this.retry.run(unpacker.numberOrNull(), unpacker.number(), unpacker.number(), seq);
           break;
-        case CHANGE_DEAD:
-          this.bury.run(next(at + 3), next(at + 4), cells[at + 5], cells[at + 6], now, seq);
-          this.end(seq, next(at + 2));
-          at += 7;
+        case CHANGE_DEAD: {
+          const body = unpacker.number();
+          this.bury.run(unpacker.number(), unpacker.number(), unpacker.string(), unpacker.string(), now, seq);
+          this.end(seq, body);
           break;
+        }
         default:
-          throw new Error(`cell ${at} is no change`);
+          throw new Error(`${kind} is no change`);
       }
     }
   }

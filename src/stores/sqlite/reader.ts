@@ -1,8 +1,11 @@
 import type { Database, Statement } from "better-sqlite3";
 import { roomNameOf, sizeOf, type QueueAddress, type RoomAddress } from "../../queue/message";
 import type { ExpiredRow, Snapshot } from "../ledger/journal";
-import { decodeMessage, type Calls, type Cell, type MessageCells } from "./calls";
+import { MESSAGE_CELLS, packMessage, unpackMessages, type Calls, type MessageCells } from "./calls";
 import type { LeaseMarks } from "./lease-marks";
+import { Packer, type Packed } from "./packed";
+
+type SqlCell = string | number | null;
 
 /** A message's cells, with the content of a room's message where it is one's copy. */
 const MESSAGE = `
@@ -49,32 +52,34 @@ export class Reader {
       .raw();
   }
 
-  page({ queueNo, priority, afterSeq, limit, limitBytes }: Calls["page"][0]): Cell[] {
-    const cells: Cell[] = [];
+  page({ queueNo, priority, afterSeq, limit, limitBytes }: Calls["page"][0]): Packed {
+    const packer = new Packer(limit * MESSAGE_CELLS);
     let bytes = 0;
     let last = 0;
-    for (const row of this.pageRows.iterate(queueNo, priority, afterSeq, limit) as IterableIterator<Cell[]>) {
-      pushMessage(cells, row);
-      last = Number(row[0]);
-      bytes += sizeOf({
-        id: String(row[7]),
-        payload: String(row[9]),
-        headers: row[11] === null ? undefined : String(row[11]),
-      });
+    const rows = this.pageRows.iterate(queueNo, priority, afterSeq, limit) as IterableIterator<SqlCell[]>;
+    for (const row of rows) {
+      const cells = messageCells(row);
+      packMessage(packer, cells);
+      const [seq, , , , , , , id, , payload, , headers] = cells;
+      last = seq;
+      bytes += sizeOf({ id, payload, headers: headers ?? undefined });
       if (bytes >= limitBytes) break;
     }
     if (last > 0) this.marks.raise(queueNo, priority, last);
-    return cells;
+    return packer.pack();
   }
 
   due({ now, limit }: Calls["due"][0]): Calls["due"][1] {
-    const cells: Cell[] = [];
-    for (const row of this.dueRows.all(now, limit) as Cell[][]) {
-      pushMessage(cells, row);
-      this.makeReady.run(row[0]);
-      this.marks.raise(Number(row[1]), Number(row[2]), Number(row[0]));
+    const rows = this.dueRows.all(now, limit) as SqlCell[][];
+    const packer = new Packer(rows.length * MESSAGE_CELLS);
+    for (const row of rows) {
+      const cells = messageCells(row);
+      packMessage(packer, cells);
+      const [seq, queueNo, priority] = cells;
+      this.makeReady.run(seq);
+      this.marks.raise(queueNo, priority, seq);
     }
-    return { cells, next: numberOrNone(this.nextDue.get()) };
+    return { messages: packer.pack(), next: numberOrNone(this.nextDue.get()) };
   }
 
   expired({ now, limit }: Calls["expired"][0]): Calls["expired"][1] {
@@ -92,13 +97,14 @@ export class Reader {
   }
 
   deadLetters({ queueNo, limit }: Calls["deadLetters"][0]): Calls["deadLetters"][1] {
-    return (this.deadRows.all(queueNo, limit) as Cell[][]).map((row) => ({
+    return (this.deadRows.all(queueNo, limit) as SqlCell[][]).map((row) => {
+      const packer = new Packer(MESSAGE_CELLS);
+      packMessage(packer, messageCells(row));
       // The journal knows the queue by its address.
-      message: decodeMessage(messageCells(row), () => "" as QueueAddress),
-      reason: String(row[15]),
-      lastHolder: String(row[16]),
-      diedAt: Number(row[17]),
-    }));
+      const [message] = unpackMessages(packer.pack(), () => "" as QueueAddress);
+      if (message === undefined) throw new Error("a dead letter has no message");
+      return { message, reason: String(row[15]), lastHolder: String(row[16]), diedAt: Number(row[17]) };
+    });
   }
 
   snapshot(): Snapshot {
@@ -134,12 +140,8 @@ export class Reader {
   }
 }
 
-function pushMessage(cells: Cell[], row: readonly Cell[]): void {
-  for (const cell of messageCells(row)) cells.push(cell);
-}
-
 /** The cells without what follows them, and with the room's name in the place of its address. */
-function messageCells(row: readonly Cell[]): MessageCells {
+function messageCells(row: readonly SqlCell[]): MessageCells {
   const cells = row.slice(0, ROOM_CELL + 1);
   const room = cells[ROOM_CELL];
   if (typeof room === "string") cells[ROOM_CELL] = roomNameOf(room as RoomAddress);

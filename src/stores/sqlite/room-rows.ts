@@ -1,21 +1,8 @@
 import type { Database, Statement } from "better-sqlite3";
 import type { Since } from "../../queue/store";
 import type { JoinedRow } from "../ledger/journal";
+import type { Row } from "./appender";
 import type { Calls } from "./calls";
-
-export interface RoomContent {
-  readonly seq: number;
-  readonly roomNo: number;
-  readonly priority: number;
-  readonly expiresAt: number | null;
-  readonly id: string;
-  readonly event: string;
-  readonly payload: string;
-  readonly group: string | null;
-  readonly headers: string | null;
-  readonly publisher: string;
-  readonly publishedAt: number;
-}
 
 /** Rooms on disk: their messages' content, once for history and all inboxes, and their members. */
 export class RoomRows {
@@ -72,8 +59,20 @@ export class RoomRows {
   }
 
   /** Stores a room's message for its history and for `copies` inboxes. */
-  addMessage(content: RoomContent, copies: number): void {
-    const { seq, roomNo, priority, expiresAt, id, event, payload, group, headers, publisher, publishedAt } = content;
+  addMessage(content: Row, copies: number): void {
+    const {
+      seq,
+      queueNo: roomNo,
+      priority,
+      expiresAt,
+      id,
+      event,
+      payload,
+      group,
+      headers,
+      publisher,
+      publishedAt,
+    } = content;
     const kept = this.settings.historyMessages > 0 ? 1 : 0;
     if (kept === 0 && copies === 0) return;
     this.insertBody.run(

@@ -14,9 +14,9 @@ import type {
   StoredMessage,
 } from "../ledger/journal";
 import {
-  decodeMessages,
-  encodeAppend,
-  encodeChanges,
+  unpackMessages,
+  packRows,
+  packChanges,
   type Answer,
   type Call,
   type CallKind,
@@ -41,6 +41,10 @@ export class SqliteJournal implements Journal {
   private readonly pending: Pending[] = [];
   private outbox: Call[] = [];
   private broken: WaybillError | undefined;
+  private posting = false;
+  /** Waits with nothing but changes in the outbox, for an append to take them along. */
+  private riding: NodeJS.Timeout | undefined;
+  private appendedAt = -Infinity;
 
   /**
    * Opens the file, making or migrating it as needed.
@@ -87,7 +91,7 @@ export class SqliteJournal implements Journal {
   }
 
   async append(rows: readonly (AppendRow | RoomAppendRow)[], now: number): Promise<readonly number[]> {
-    const duplicates = await this.call("append", { now, cells: encodeAppend(rows) });
+    const duplicates = await this.call("append", { now, rows: packRows(rows) });
     if (duplicates.length === 0) return NO_DUPLICATES;
     const firsts: number[] = [];
     for (let at = 0; at < duplicates.length; at += 2) firsts[duplicates[at] ?? 0] = duplicates[at + 1] ?? 0;
@@ -95,7 +99,7 @@ export class SqliteJournal implements Journal {
   }
 
   async change(changes: readonly Change[]): Promise<void> {
-    await this.call("change", { now: Date.now(), cells: encodeChanges(changes) });
+    await this.call("change", { now: Date.now(), changes: packChanges(changes) });
   }
 
   async page(
@@ -105,13 +109,13 @@ export class SqliteJournal implements Journal {
     limit: number,
     limitBytes: number,
   ): Promise<readonly StoredMessage[]> {
-    const cells = await this.call("page", { queueNo, priority, afterSeq, limit, limitBytes });
-    return decodeMessages(cells, this.queueOf);
+    const page = await this.call("page", { queueNo, priority, afterSeq, limit, limitBytes });
+    return unpackMessages(page, this.queueOf);
   }
 
   async due(now: number, limit: number): Promise<{ messages: readonly StoredMessage[]; next: number | undefined }> {
-    const { cells, next } = await this.call("due", { now, limit });
-    return { messages: decodeMessages(cells, this.queueOf), next };
+    const { messages, next } = await this.call("due", { now, limit });
+    return { messages: unpackMessages(messages, this.queueOf), next };
   }
 
   expired(
@@ -163,14 +167,29 @@ export class SqliteJournal implements Journal {
     return new Promise((resolve, reject) => {
       const call = { kind, argument } as Call;
       this.pending.push({ call, resolve, reject });
-      if (this.outbox.push(call) === 1) setImmediate(this.post);
+      this.outbox.push(call);
+      this.postSoon(kind);
     });
   }
 
+  private postSoon(kind: CallKind): void {
+    if (this.posting) return;
+    if (kind === "change" && performance.now() - this.appendedAt < RIDE_MS) {
+      this.riding ??= setTimeout(this.post, RIDE_MS);
+      return;
+    }
+    this.posting = true;
+    setImmediate(this.post);
+  }
+
   private readonly post = (): void => {
+    clearTimeout(this.riding);
+    this.riding = undefined;
+    this.posting = false;
     const calls = this.outbox;
     this.outbox = [];
-    if (!this.broken) this.worker.postMessage(calls);
+    if (calls.some((call) => call.kind === "append")) this.appendedAt = performance.now();
+    if (!this.broken && calls.length > 0) this.worker.postMessage(calls);
   };
 
   private answered(answer: Answer): void {
@@ -191,6 +210,11 @@ export class SqliteJournal implements Journal {
   }
 }
 
+/**
+ * While appends keep coming, changes wait this many milliseconds for one to share its commit: an fsync for the acks
+ * alone would delay the publishes behind it.
+ */
+const RIDE_MS = 2;
 const NO_DUPLICATES: readonly number[] = [];
 
 /** The worker's file as it stands beside this one: compiled, or TypeScript, which its thread compiles as it loads it. */
