@@ -15,6 +15,7 @@ const COMMANDS: ReadonlyMap<string, Subcommand> = new Map([
     "driver",
     { about: "a driver's terminal", run: async (argv) => (await import("../clients/driver")).runDriver(argv) },
   ],
+  ["dead", { about: "dead letters of a queue", run: async (argv) => (await import("../clients/dead")).runDead(argv) }],
   ["token", { about: "sign a token for a client", run: async (argv) => (await import("./token")).runToken(argv) }],
 ] satisfies [string, Subcommand][]);
 

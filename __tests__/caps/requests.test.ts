@@ -365,7 +365,7 @@ describe("drivers", () => {
 
 describe("messages that clients of the protocol published", () => {
   async function publish(queue: string, event: string, payload: unknown): Promise<void> {
-    await bench.broker.publish(identityOf("machine", {}), "/caps", [{ id: `plain-${event}`, queue, event, payload }]);
+    await bench.broker.publish(bench.open("machine").session, [{ id: `plain-${event}`, queue, event, payload }]);
   }
 
   test.each([["a text"], [42], [null], [[1, 2]], [{ hello: "world" }], [{ orderId: { odd: true }, store: [] }]])(
@@ -399,7 +399,7 @@ describe("messages that clients of the protocol published", () => {
     const vendor = bench.open("acme");
     await vendor.request("join", "acme");
     for (const event of events) {
-      await bench.broker.publish(identityOf("machine", {}), "/caps", [{ client: "acme", event, payload: {} }]);
+      await bench.broker.publish(bench.open("machine").session, [{ client: "acme", event, payload: {} }]);
     }
     const given = await vendor.given(events.length);
     expect(given.map(({ event }) => event)).toEqual(events);

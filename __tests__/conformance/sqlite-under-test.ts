@@ -34,6 +34,10 @@ export class SqliteUnderTest implements StoreUnderTest {
     return this.openFile();
   }
 
+  async close(): Promise<void> {
+    await this.store?.close();
+  }
+
   cleanUp(): Promise<void> {
     fs.rmSync(this.folder, { recursive: true, force: true });
     return Promise.resolve();

@@ -311,7 +311,7 @@ export function describeStore(name: string, subject: StoreUnderTest): void {
         await store.append([message("a", { payload: '{"x":1}' }), message("b")]);
         await settle(await takeOne(), { action: "dead", reason: "poison" });
         expect(await store.stats(queue)).toMatchObject({ ready: 1, leased: 0, dead: 1 });
-        expect(await store.deadLetters(queue, 10)).toMatchObject([
+        expect(await store.deadLetters(queue, 10, 0)).toMatchObject([
           {
             reason: "poison",
             lastHolder: "h1",
@@ -319,6 +319,55 @@ export function describeStore(name: string, subject: StoreUnderTest): void {
           },
         ]);
         expect(ids(await lease(1))).toEqual(["b"]);
+      });
+
+      test("a redriven dead letter is ready again, in its place, under an attempt that was never given", async () => {
+        await store.append([...numbered(3, { headers: '{"k":"v"}', expiresAt: NOW + 9 }), message("last")]);
+        const [first, second] = await lease(2);
+        if (!first || !second) throw new Error("nothing was leased");
+        const dead = { action: "dead", reason: "poison" } as const;
+        expect(await store.settle([settling(first, dead), settling(second, dead)])).toEqual(["done", "done"]);
+        const [page] = await store.deadLetters(queue, 1, first.message.seq);
+        expect(page?.message.id).toBe("m0001");
+
+        expect(await store.redrive(queue, ["m0001", "unknown"])).toBe(1);
+        expect(await store.redrive(queue, ["m0001"])).toBe(0);
+        expect(await store.stats(queue)).toMatchObject({ ready: 3, dead: 1 });
+        expect(await store.redrive(queue, undefined)).toBe(1);
+        expect(await store.deadLetters(queue, 10, 0)).toEqual([]);
+        const again = await lease(3, "h2", queue, NOW + 9);
+        expect(ids(again)).toEqual(["m0000", "m0001", "last"]);
+        expect(again[0]).toMatchObject({
+          attempt: 2,
+          message: { failures: 0, headers: '{"k":"v"}', payload: '{"id":"m0000"}', expiresAt: undefined },
+        });
+        expect(await settle(again[0] as Delivery, ack)).toBe("done");
+      });
+
+      test("a purged dead letter is gone", async () => {
+        await store.append(numbered(3));
+        for (const delivery of await lease(3)) await settle(delivery, { action: "dead", reason: "poison" });
+        expect(await store.purge(queue, ["m0001"])).toBe(1);
+        const left = await store.deadLetters(queue, 10, 0);
+        expect(left.map((letter) => letter.message.id)).toEqual(["m0000", "m0002"]);
+        expect(await store.purge(queue, undefined)).toBe(2);
+        expect(await store.redrive(queue, undefined)).toBe(0);
+        expect(await store.purge(queueAddress("/", "never-used"), undefined)).toBe(0);
+        expect(await store.stats(queue)).toMatchObject({ ready: 0, dead: 0 });
+      });
+
+      test("a redriven message of a room still says which", async () => {
+        const ada = queueAddress("/", "@ada");
+        await store.join(roomAddress("/", "north"), ada, undefined);
+        await store.append([message("a", { target: roomAddress("/", "north") })]);
+        const [delivery] = await lease(1, "h1", ada);
+        if (delivery) await settle(delivery, { action: "dead", reason: "r" });
+        expect(await store.redrive(ada, undefined)).toBe(1);
+        expect((await lease(1, "h1", ada))[0]?.message).toMatchObject({
+          id: "a",
+          room: "north",
+          payload: '{"id":"a"}',
+        });
       });
 
       test("an extension moves the deadline", async () => {
@@ -505,7 +554,7 @@ export function describeStore(name: string, subject: StoreUnderTest): void {
         const [delivery] = await lease(1, "h1", ada);
         if (!delivery) throw new Error("nothing was leased");
         expect(await settle(delivery, { action: "dead", reason: "r" })).toBe("done");
-        expect(await store.deadLetters(ada, 5)).toMatchObject([{ message: { id: "a", payload: '{"id":"a"}' } }]);
+        expect(await store.deadLetters(ada, 5, 0)).toMatchObject([{ message: { id: "a", payload: '{"id":"a"}' } }]);
       });
     });
 
@@ -568,7 +617,7 @@ export function describeStore(name: string, subject: StoreUnderTest): void {
           { status: "duplicate", seq: (first as { seq: number }).seq },
         ]);
         expect(await store.stats(queue)).toMatchObject({ ready: 1, delayed: 1, dead: 1 });
-        expect(await store.deadLetters(queue, 5)).toMatchObject([{ reason: "poison", message: { id: "poison" } }]);
+        expect(await store.deadLetters(queue, 5, 0)).toMatchObject([{ reason: "poison", message: { id: "poison" } }]);
         await leaseNone(grouped);
         await store.expire(NOW + 1_000);
         expect(ids(await lease(1, "h1", queue, NOW + 1_000))).toEqual(["delayed"]);

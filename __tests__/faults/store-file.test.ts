@@ -79,6 +79,8 @@ describe("a store that fails", () => {
       leave: unlessFailing(real.leave),
       stats: real.stats.bind(real),
       deadLetters: real.deadLetters.bind(real),
+      redrive: unlessFailing(real.redrive),
+      purge: unlessFailing(real.purge),
       onHint: real.onHint.bind(real),
       probe: unlessFailing(real.probe),
       close: real.close.bind(real),

@@ -111,6 +111,7 @@ const PUBLISH: readonly BadRequest[] = [
   invalid("a time to live that is true", message({ ttlMs: true }), "ttlMs"),
   invalid("headers that are a text", message({ headers: "a: b" }), "headers"),
   invalid("headers that are a list", message({ headers: ["a"] }), "headers"),
+  invalid("a header that would be lost", message({ headers: JSON.parse('{"__proto__":"x"}') as object }), "headers"),
   invalid("a header that is a number", message({ headers: { attempt: 1 } }), "headers.attempt"),
   tooLarge("33 headers", message({ headers: entries(33) }), "headers"),
   tooLarge("a header of 1025 characters", message({ headers: { note: long(1025) } }), "headers.note"),
@@ -236,6 +237,25 @@ const JOIN: readonly BadRequest[] = [
 ];
 
 /** In `/`, by event. */
+/** Of those that only an operator may ask. */
+const SELECTION: readonly BadRequest[] = [
+  invalid("nothing at all", undefined, "must be an object"),
+  invalid("no queue", {}, "queue"),
+  invalid("a queue that is a list", { queue: ["jobs"] }, "queue"),
+  invalid("no ids in the list", { queue: "jobs", ids: [] }, "ids"),
+  invalid("an id that is a number", { queue: "jobs", ids: [7] }, "ids[0]"),
+  tooLarge("more ids than a batch", { queue: "jobs", ids: Array.from({ length: 11 }, (_, i) => `m-${i}`) }, "ids"),
+  forbidden("without being an operator", { queue: "jobs" }, "mallory"),
+];
+
+const DEAD: readonly BadRequest[] = [
+  invalid("no queue", { limit: 1 }, "queue"),
+  invalid("a limit of none", { queue: "jobs", limit: 0 }, "limit"),
+  invalid("a limit over a batch", { queue: "jobs", limit: 11 }, "limit"),
+  invalid("a seq in words", { queue: "jobs", afterSeq: "first" }, "afterSeq"),
+  forbidden("without being an operator", { queue: "jobs" }, "mallory"),
+];
+
 export const BAD_REQUESTS: Readonly<Record<string, readonly BadRequest[]>> = {
   publish: PUBLISH,
   consume: CONSUME,
@@ -245,6 +265,9 @@ export const BAD_REQUESTS: Readonly<Record<string, readonly BadRequest[]>> = {
   extend: EXTEND,
   join: JOIN,
   leave: LEAVE,
+  dead: DEAD,
+  redrive: SELECTION,
+  purge: SELECTION,
 };
 
 /** Events that are no requests, whatever they carry. */

@@ -186,6 +186,10 @@ export class ScriptedHub {
       case "join":
       case "leave":
         return (body: { room: string }) => ({ ok: true, room: body.room, members: 1 });
+      case "dead":
+      case "redrive":
+      case "purge":
+        return () => ({ ok: false, error: { code: "FORBIDDEN", message: "not an operator", retryable: false } });
     }
   }
 

@@ -204,3 +204,11 @@ describe("a hub with a secret", () => {
 function base64url(value: object): string {
   return Buffer.from(JSON.stringify(value)).toString("base64url");
 }
+
+test("a client's limit of connections holds for those that become it by the dialect, too", async () => {
+  const { url } = await startHub({ maxConnectionsPerClient: 2 });
+  const join = async () => (await connectStock(url, { namespace: "/caps" })).client.request("join", "acme");
+  expect(await join()).toMatchObject({ ok: true });
+  expect(await join()).toMatchObject({ ok: true });
+  expect(await join()).toMatchObject({ ok: false, error: { code: "LIMIT_REACHED" } });
+});

@@ -11,7 +11,7 @@ import { afterTurn } from "./turn";
 import { isFields, isRetryable, isWireError } from "./wire-guards";
 
 /** Packets that may be out unanswered: enough that the hub's next commit is never without work. */
-const MAX_PACKETS_IN_FLIGHT = 4;
+const MAX_PACKETS_IN_FLIGHT = 8;
 /** Bytes of a packet that are not its messages. */
 const ENVELOPE_BYTES = 1_024;
 /** Given up publishes after which the line is freed of them. */
@@ -149,6 +149,11 @@ export class Outbox {
   }
 
   private flushSoon(): void {
+    // A full batch goes at once: the hub stores it while this turn makes the next one.
+    if (this.waiting.length >= this.settings.maxBatch && this.packetsInFlight < MAX_PACKETS_IN_FLIGHT) {
+      this.flush();
+      return;
+    }
     if (this.flushing) return;
     this.flushing = true;
     afterTurn(this.flush);

@@ -7,7 +7,9 @@ import { afterTurn } from "./turn";
 import { isFields, isRetryable, isWireError } from "./wire-guards";
 
 /** Packets that may be out unanswered; what is settled meanwhile travels together in the next. */
-const MAX_PACKETS_IN_FLIGHT = 4;
+const MAX_PACKETS_IN_FLIGHT = 8;
+/** Settled deliveries that travel without waiting for the end of the turn: the hub stores them while it goes on. */
+const FULL_BATCH = 128;
 
 /** What a settler needs of the queue that it settles for. */
 export interface SettledQueue {
@@ -65,6 +67,10 @@ export class Settler {
   }
 
   private flushSoon(): void {
+    if (this.line.length >= FULL_BATCH && this.packetsInFlight < MAX_PACKETS_IN_FLIGHT) {
+      this.flush();
+      return;
+    }
     if (this.flushing) return;
     this.flushing = true;
     afterTurn(this.flush);

@@ -11,6 +11,8 @@ import type {
   AckRequest,
   CancelRequest,
   ConsumeRequest,
+  DeadRequest,
+  DeadSelection,
   ExtendRequest,
   Handshake,
   LeaveRequest,
@@ -30,6 +32,7 @@ export const MAX_DELAY_MS = 365 * 24 * 60 * 60 * 1000;
 export const MIN_EXTENSION_MS = 1_000;
 /** An hour: a consumer that needs longer says so again, so that one that is stuck is noticed. */
 export const MAX_EXTENSION_MS = 60 * 60 * 1000;
+const DEFAULT_DEAD_LIMIT = 100;
 const MAX_TOKEN_LENGTH = 8_192;
 const MAX_GIVEN_LENGTH = 60;
 
@@ -58,6 +61,8 @@ export interface RequestReader {
   extend(argument: unknown): ExtendRequest;
   join(argument: unknown): ReadJoin;
   leave(argument: unknown): LeaveRequest;
+  dead(argument: unknown): Required<DeadRequest>;
+  deadSelection(argument: unknown): DeadSelection;
 }
 
 // Texts that are stored and compared: a lone surrogate would come back from the disk as another character.
@@ -93,7 +98,7 @@ const roomName = name("a room's name", isName, MAX_NAME_LENGTH);
 const clientName = name("a client's name", isName, MAX_NAME_LENGTH);
 const messageId = printable(MAX_ID_LENGTH);
 
-const headers = z
+const headerEntries = z
   .record(
     printable(MAX_NAME_LENGTH),
     textUpTo(MAX_HEADER_LENGTH),
@@ -104,6 +109,13 @@ const headers = z
     const message = `must have at most ${MAX_HEADERS} entries`;
     issues.push({ code: "too_big", origin: "record", maximum: MAX_HEADERS, input: value, message });
   });
+// A record leaves this entry out without a word, to keep prototypes clean.
+const headers = z
+  .custom<unknown>(
+    (given) => !Object.hasOwn(Object(given) as object, "__proto__"),
+    'must not have an entry "__proto__"',
+  )
+  .pipe(headerEntries);
 
 const publishMessage = z
   .object(
@@ -184,6 +196,19 @@ export function requestReader(limits: Pick<Limits, "maxBatch" | "maxPrefetch">):
   const extendRequest = ackRequest.extend({
     leaseMs: wholeNumber(MIN_EXTENSION_MS, MAX_EXTENSION_MS, " (milliseconds)"),
   });
+  const deadRequest = z.object(
+    {
+      queue: queueName,
+      limit: wholeNumber(1, maxBatch).default(Math.min(DEFAULT_DEAD_LIMIT, maxBatch)),
+      afterSeq: wholeNumber(0, Number.MAX_SAFE_INTEGER).default(0),
+    },
+    MUST_BE_OBJECT,
+  );
+  const idsAllowed = `must be a list of 1 to ${maxBatch} ids`;
+  const deadSelection = z.object(
+    { queue: queueName, ids: z.array(messageId, idsAllowed).min(1, idsAllowed).max(maxBatch, idsAllowed).optional() },
+    MUST_BE_OBJECT,
+  );
   const batchAllowed = `must be a list of 1 to ${maxBatch} messages`;
   const batch = z.array(z.unknown(), batchAllowed).min(1, batchAllowed).max(maxBatch, batchAllowed);
 
@@ -201,6 +226,8 @@ export function requestReader(limits: Pick<Limits, "maxBatch" | "maxPrefetch">):
     extend: (argument) => read(extendRequest, argument, "request"),
     join: (argument) => read(joinRequest, argument, "request"),
     leave: (argument) => read(leaveRequest, argument, "request"),
+    dead: (argument) => read(deadRequest, argument, "request"),
+    deadSelection: (argument) => read(deadSelection, argument, "request"),
   };
 }
 

@@ -105,6 +105,40 @@ export type RoomReply = Reply<{
   missing?: { from: number; to: number; reason: string };
 }>;
 
+/** What left a queue unprocessed, for an operator. */
+export interface DeadRequest {
+  queue: string;
+  /** Dead letters at the most; 100 where it is left out. */
+  limit?: number;
+  /** Those after this `seq`: the last one of the page before. */
+  afterSeq?: number;
+}
+export interface DeadLetterMessage {
+  id: string;
+  seq: number;
+  event: string;
+  payload: unknown;
+  publishedAt: string;
+  publisher: string;
+  reason: string;
+  /** How often it was given out, and how many of those deliveries failed. */
+  attempts: number;
+  failures: number;
+  /** Session that had it last. */
+  lastHolder?: string;
+  diedAt: string;
+}
+/** `total`: dead letters of the queue. */
+export type DeadReply = Reply<{ queue: string; total: number; messages: DeadLetterMessage[] }>;
+
+/** Dead letters of a queue: those of these ids, or all that died until now. */
+export interface DeadSelection {
+  queue: string;
+  ids?: string[];
+}
+export type RedriveReply = Reply<{ queue: string; redriven: number }>;
+export type PurgeReply = Reply<{ queue: string; purged: number }>;
+
 export interface Limits {
   /** Bytes of one message's payload as JSON. */
   maxPayloadBytes: number;
@@ -188,4 +222,7 @@ export interface ClientToHubEvents {
   extend: (request: ExtendRequest, reply: (reply: ExtendReply) => void) => void;
   join: (request: JoinRequest, reply: (reply: RoomReply) => void) => void;
   leave: (request: LeaveRequest, reply: (reply: RoomReply) => void) => void;
+  dead: (request: DeadRequest, reply: (reply: DeadReply) => void) => void;
+  redrive: (request: DeadSelection, reply: (reply: RedriveReply) => void) => void;
+  purge: (request: DeadSelection, reply: (reply: PurgeReply) => void) => void;
 }

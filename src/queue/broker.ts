@@ -19,6 +19,7 @@ import {
   type NewMessage,
   type QueueAddress,
   type RoomAddress,
+  type DeadLetter,
 } from "./message";
 import { inboxOf } from "../protocol/names";
 import type { Receiver } from "./receiver";
@@ -84,13 +85,14 @@ export class Broker {
   }
 
   /**
-   * Stores messages and says what became of each, in order. Resolves when every stored one is durable.
+   * Stores messages and says what became of each, in order. Resolves when every stored one is durable. While the hub
+   * drains, only sessions that hold deliveries may publish: some have to before they can ack, and the drain waits for it.
    *
    * @param messages as the protocol's schema has read them.
    */
-  async publish(identity: Identity, namespace: string, messages: readonly PublishMessage[]): Promise<PublishResult[]> {
-    this.refuseWhileDraining();
-    const plan = this.planPublish(identity, namespace, messages);
+  async publish(session: Session, messages: readonly PublishMessage[]): Promise<PublishResult[]> {
+    if (this.closed || session.heldCount === 0) this.refuseWhileDraining();
+    const plan = this.planPublish(session.identity, session.namespace, messages);
     const bytes = plan.append.reduce((sum, message) => sum + message.payload.length, 0);
     if (this.unconfirmedBytes > 0 && this.unconfirmedBytes + bytes > this.settings.maxUnconfirmedBytes) {
       throw new WaybillError(
@@ -150,6 +152,12 @@ export class Broker {
       throw new WaybillError("FORBIDDEN", `${session.identity.clientId} may not consume "${queueName}".`);
     }
     const queue = queueAddress(session.namespace, queueName);
+    const { connection } = session;
+    const { ready } = await this.store.stats(queue);
+    // Guard against a connection that went while the store answered: one that has taken its place asks for itself.
+    if (connection === undefined || session.connection !== connection) {
+      throw new WaybillError("LEASE_LOST", "The connection is gone.");
+    }
     if (
       !this.dispatcher.consumes(queue, session) &&
       this.dispatcher.queueCount(session) >= this.settings.maxConsumersPerSession
@@ -159,9 +167,6 @@ export class Broker {
         `A connection may consume ${this.settings.maxConsumersPerSession} queues at once.`,
       );
     }
-    const { ready } = await this.store.stats(queue);
-    // Guard against a connection that went while the store answered: its session must not be dealt anything.
-    if (!session.attached) throw new WaybillError("LEASE_LOST", "The connection is gone.");
     const isNew = this.dispatcher.add(queue, session, prefetch);
     if (isNew) session.giveAgain(queue);
     // After the reply, so that a consumer knows its queue before its first delivery.
@@ -219,6 +224,28 @@ export class Broker {
     return this.store.leave(roomAddress(session.namespace, room), inbox.address);
   }
 
+  /** @returns the queue's dead letters after this seq, and how many there are in all. */
+  async deadLetters(
+    session: Session,
+    queueName: string,
+    limit: number,
+    afterSeq: number,
+  ): Promise<{ total: number; letters: readonly DeadLetter[] }> {
+    const queue = operatedQueue(session, queueName);
+    const letters = await this.store.deadLetters(queue, limit, afterSeq);
+    return { total: (await this.store.stats(queue)).dead, letters };
+  }
+
+  /** Puts dead letters back in their queue, all of them without `ids`. @returns how many. */
+  async redrive(session: Session, queueName: string, ids: readonly string[] | undefined): Promise<number> {
+    return this.store.redrive(operatedQueue(session, queueName), ids);
+  }
+
+  /** Throws dead letters away, all of them without `ids`. @returns how many. */
+  async purge(session: Session, queueName: string, ids: readonly string[] | undefined): Promise<number> {
+    return this.store.purge(operatedQueue(session, queueName), ids);
+  }
+
   /** What a session holds of a queue. */
   held(session: Session, queueName: string): ReadonlyMap<string, Delivery> {
     return session.held(queueAddress(session.namespace, queueName));
@@ -233,9 +260,14 @@ export class Broker {
   async drain(limitMs: number): Promise<void> {
     this.draining = true;
     this.dispatcher.pause();
-    const until = this.clock.now() + limitMs;
-    while ((this.unconfirmedBytes > 0 || this.hasConnectedHolder()) && this.clock.now() < until) {
-      await new Promise<void>((resolve) => this.clock.setTimer(resolve, Math.min(this.settings.tickMs, 20)));
+    const lookMs = Math.min(this.settings.tickMs, DRAIN_LOOK_MS);
+    // By timers rather than by the time of day, which may be set back meanwhile.
+    for (
+      let leftMs = limitMs;
+      leftMs > 0 && (this.unconfirmedBytes > 0 || this.hasConnectedHolder());
+      leftMs -= lookMs
+    ) {
+      await new Promise<void>((resolve) => this.clock.setTimer(resolve, Math.min(leftMs, lookMs)));
     }
   }
 
@@ -370,6 +402,7 @@ export class Broker {
       // The leases run out by themselves: the next ticks try again.
       this.events.failed(`giving back ${requests.length} deliveries of ${queue}`, error);
     }
+    this.dispatcher.deal(queue);
   }
 
   private endSession(session: Session): void {
@@ -396,18 +429,23 @@ export class Broker {
 
   private async tick(): Promise<void> {
     const now = this.clock.now();
-    for (const [queue, lapsed] of byQueue(await this.store.expire(now))) {
+    // All at once: what would wait its turn could still be extended or acked, and then be revoked all the same.
+    const ended = [...byQueue(await this.store.expire(now))].map(([queue, lapsed]) => {
       for (const delivery of lapsed) {
         const ref = { id: delivery.message.id, attempt: delivery.attempt };
         this.sessions.get(delivery.holder)?.revoke(queue, [ref], "the lease ran out");
       }
-      await this.settleAll(queue, lapsed, (delivery) =>
+      return this.settleAll(queue, lapsed, (delivery) =>
         settleLapsed(delivery.message, this.settings.retry, now, this.random),
       );
-    }
+    });
+    await Promise.all(ended);
     this.dispatcher.dealAll();
   }
 }
+
+/** How often a drain looks whether it is done. */
+const DRAIN_LOOK_MS = 20;
 
 const ACK: Settlement = { action: "ack" };
 const RELEASE: Settlement = { action: "retry", dueAt: undefined, failed: false };
@@ -502,6 +540,11 @@ function settleRequest(
 /** Whether the text is longer than this in UTF-8. A character is 1 to 3 bytes, so most texts need no counting. */
 function exceedsBytes(text: string, limit: number): boolean {
   return text.length > limit || (text.length * 3 > limit && Buffer.byteLength(text) > limit);
+}
+
+function operatedQueue({ identity, namespace }: Session, queueName: string): QueueAddress {
+  if (identity.operator) return queueAddress(namespace, queueName);
+  throw new WaybillError("FORBIDDEN", `${identity.clientId} is not an operator.`);
 }
 
 function byQueue(deliveries: readonly Delivery[]): Map<QueueAddress, Delivery[]> {

@@ -22,7 +22,12 @@ export interface DialectLine {
   readonly standing: "proven" | "stated" | "anonymous";
   /** Sends an event to the client, without waiting for an answer. */
   emit(event: string, argument: object): void;
-  /** Makes a connection that stated no identity on an open hub this client. @returns whether it now is that client. */
+  /**
+   * Makes a connection that stated no identity on an open hub this client.
+   *
+   * @returns whether it now is that client.
+   * @throws WaybillError `LIMIT_REACHED` when that client has as many connections as it may.
+   */
   becomeClient(clientId: string): boolean;
   /** Writes a line into the hub's log. */
   log(fields: object, text: string): void;

@@ -11,6 +11,8 @@ interface Consumer {
 
 /** The consumers of one queue, in turn. */
 interface Line {
+  /** Which of the polls is its own while it is empty. */
+  readonly no: number;
   readonly consumers: Consumer[];
   /** Who comes first in the next deal. */
   turn: number;
@@ -18,7 +20,15 @@ interface Line {
   leasing: boolean;
   /** Something happened meanwhile: deal once more. */
   again: boolean;
+  /** The last lease found nothing ready, and no hint has come since. */
+  empty: boolean;
 }
+
+/**
+ * Polls of which one deals a queue that was found empty. It is there for hints that were missed, which are few; queues
+ * with nothing in them are many, and polling all of them each time would be most of an idle hub's work.
+ */
+const EMPTY_POLLS = 16;
 
 export interface DispatchSettings {
   readonly leaseMs: number;
@@ -43,6 +53,8 @@ export class Dispatcher {
   /** What each session consumes: the same as in the lines, looked at from the other side. */
   private readonly queues = new Map<Session, Set<QueueAddress>>();
   private paused = false;
+  private lastLine = 0;
+  private polls = 0;
 
   constructor(
     private readonly store: Store,
@@ -103,9 +115,12 @@ export class Dispatcher {
     this.paused = true;
   }
 
-  /** The poll: deals every queue that somebody waits at. */
+  /** The poll: deals the queues that somebody waits at, those that were found empty in turn. */
   dealAll(): void {
-    for (const queue of this.lines.keys()) this.deal(queue);
+    this.polls++;
+    for (const [queue, line] of this.lines) {
+      if (!line.empty || (line.no + this.polls) % EMPTY_POLLS === 0) this.deal(queue);
+    }
   }
 
   /** Deals what is ready in a queue, if anybody there has credit. Returns at once. */
@@ -123,6 +138,7 @@ export class Dispatcher {
     this.store.lease(queue, requests, this.clock.now(), this.settings.leaseMs).then(
       (deliveries) => this.dealt(queue, line, deliveries),
       (error: unknown) => {
+        line.empty = false;
         this.finish(queue, line);
         this.failures.leasing(queue, error);
       },
@@ -136,6 +152,7 @@ export class Dispatcher {
       // Guard against a consumer that left while the lease was under way.
       else this.failures.unwanted(queue, share);
     }
+    line.empty = deliveries.length === 0;
     this.finish(queue, line);
     if (deliveries.length > 0 || line.again) this.deal(queue);
   }
@@ -163,7 +180,7 @@ export class Dispatcher {
   private lineOf(queue: QueueAddress): Line {
     let line = this.lines.get(queue);
     if (line === undefined) {
-      line = { consumers: [], turn: 0, leasing: false, again: false };
+      line = { no: ++this.lastLine, consumers: [], turn: 0, leasing: false, again: false, empty: false };
       this.lines.set(queue, line);
     }
     return line;

@@ -35,6 +35,11 @@ export class Session {
     return this.receiver !== undefined;
   }
 
+  /** The connection that deliveries go to, to see whether it still is the one that asked. */
+  get connection(): Receiver | undefined {
+    return this.receiver;
+  }
+
   /** Puts another connection in the place of the one before. */
   attach(receiver: Receiver, identity: Identity): void {
     const former = this.receiver;
@@ -54,6 +59,9 @@ export class Session {
   give(queue: QueueAddress, deliveries: readonly Delivery[]): void {
     const out = this.outstandingOf(queue);
     for (const delivery of deliveries) {
+      const former = out.deliveries.get(delivery.message.id);
+      // Guard against a message that is back before the end of its last attempt was noted here.
+      if (former) out.bytes -= sizeOf(former.message);
       out.deliveries.set(delivery.message.id, delivery);
       out.bytes += sizeOf(delivery.message);
     }

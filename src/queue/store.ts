@@ -100,8 +100,12 @@ export interface Store {
   leave(room: RoomAddress, inbox: QueueAddress): Promise<Membership>;
 
   stats(queue: QueueAddress): Promise<QueueStats>;
-  /** Dead letters of a queue, oldest first. */
-  deadLetters(queue: QueueAddress, limit: number): Promise<readonly DeadLetter[]>;
+  /** Dead letters of a queue after this seq, in order. */
+  deadLetters(queue: QueueAddress, limit: number, afterSeq: number): Promise<readonly DeadLetter[]>;
+  /** Makes dead letters ready again, without failures or an end of their time: those of `ids`, or all. @returns how many. */
+  redrive(queue: QueueAddress, ids: readonly string[] | undefined): Promise<number>;
+  /** Removes dead letters for good. @returns how many. */
+  purge(queue: QueueAddress, ids: readonly string[] | undefined): Promise<number>;
 
   /** Calls `listener` when there may be something ready in a queue. Calls may be missed: the dispatcher also polls. */
   onHint(listener: (queue: QueueAddress) => void): void;

@@ -1,4 +1,4 @@
-import { roomNameOf, type DeadLetter, type QueueAddress, type RoomAddress } from "../queue/message";
+import { PRIORITIES, roomNameOf, type DeadLetter, type QueueAddress, type RoomAddress } from "../queue/message";
 import type { Since } from "../queue/store";
 import type {
   AppendRow,
@@ -24,6 +24,10 @@ interface Row {
   dueAt: number | undefined;
 }
 
+interface BuriedMessage extends DeadLetter {
+  readonly message: StoredMessage;
+}
+
 interface Room {
   history: StoredMessage[];
   /** The newest seq that history has lost. */
@@ -37,11 +41,11 @@ export class MemoryJournal implements Journal {
   readonly durability = "memory";
   private readonly addresses = new Map<number, QueueAddress | RoomAddress>();
   private readonly rows = new Map<number, Row>();
-  /** Rows that the ledger has not in memory, by lane, in order: it pages them in. */
+  /** Rows that the ledger may not have in memory, by lane, in order: it pages them in. */
   private readonly onDisk = new Map<string, StoredMessage[]>();
   private readonly delayed = new TimeHeap<Row>();
   private readonly expiring = new TimeHeap<Row>();
-  private readonly dead = new Map<number, DeadLetter[]>();
+  private readonly dead = new Map<number, BuriedMessage[]>();
   private readonly rooms = new Map<number, Room>();
   private ids = new Map<string, number>();
   private olderIds = new Map<string, number>();
@@ -83,14 +87,15 @@ export class MemoryJournal implements Journal {
 
   change(changes: readonly Change[]): Promise<void> {
     for (const change of changes) {
+      const { seq, queueNo } = "row" in change ? change.row : change.message;
+      const row = this.rows.get(seq);
+      if (row === undefined) continue;
       if (change.kind === "retry") {
-        this.addRow({ message: change.message, dueAt: change.dueAt, resident: true });
+        this.delay(row, change.dueAt);
         continue;
       }
-      const { seq, queueNo } = change.kind === "dead" ? change.message : change.row;
-      const row = this.rows.get(seq);
       this.rows.delete(seq);
-      if (change.kind === "expire" && row) this.removeFromDisk(row.message);
+      this.removeFromDisk(row.message);
       if (change.kind === "dead") this.bury(change, queueNo);
     }
     return Promise.resolve();
@@ -98,8 +103,9 @@ export class MemoryJournal implements Journal {
 
   page(queueNo: number, priority: number, afterSeq: number, limit: number): Promise<readonly StoredMessage[]> {
     const lane = this.onDisk.get(laneKey(queueNo, priority)) ?? [];
-    const from = lane.findIndex((message) => message.seq > afterSeq);
-    return Promise.resolve(from < 0 ? [] : lane.splice(from, limit));
+    // What became due before the lane had reached it is in the ledger's memory already.
+    lane.splice(0, placeOf(lane, afterSeq + 1));
+    return Promise.resolve(lane.splice(0, limit));
   }
 
   due(now: number, limit: number): Promise<{ messages: readonly StoredMessage[]; next: number | undefined }> {
@@ -109,6 +115,7 @@ export class MemoryJournal implements Journal {
       // A row that was settled or put off since left an entry behind.
       if (this.rows.get(row.item.message.seq) !== row.item || row.item.dueAt !== row.at) continue;
       row.item.dueAt = undefined;
+      this.putOnDisk(row.item.message);
       messages.push(row.item.message);
     }
     return Promise.resolve({ messages, next: this.delayed.peek()?.at });
@@ -140,7 +147,7 @@ export class MemoryJournal implements Journal {
     const room = this.roomOf(roomNo);
     const coveredFrom = room.coveredFrom.get(inboxNo) ?? lastSeq + 1;
     room.coveredFrom.set(inboxNo, coveredFrom);
-    const replayed: number[] = [];
+    const replayed = Array.from({ length: PRIORITIES }, () => 0);
     if (since === undefined) return Promise.resolve({ replayed, missing: undefined });
     const kept = this.trim(room);
     const wanted = kept.filter((message) => message.seq < coveredFrom && isSince(message, since));
@@ -161,7 +168,7 @@ export class MemoryJournal implements Journal {
     const first = wanted[0];
     if (first) room.coveredFrom.set(inboxNo, first.seq);
     const missing = missingBefore(since, Math.min(room.trimmedTo, coveredFrom - 1));
-    return Promise.resolve({ replayed: Array.from(replayed, (count) => count ?? 0), missing });
+    return Promise.resolve({ replayed, missing });
   }
 
   leave(roomNo: number, inboxNo: number): Promise<void> {
@@ -169,8 +176,25 @@ export class MemoryJournal implements Journal {
     return Promise.resolve();
   }
 
-  deadLetters(queueNo: number, limit: number): Promise<readonly DeadLetter[]> {
-    return Promise.resolve((this.dead.get(queueNo) ?? []).slice(0, limit));
+  deadLetters(queueNo: number, limit: number, afterSeq: number): Promise<readonly DeadLetter[]> {
+    const letters = (this.dead.get(queueNo) ?? []).filter(({ message }) => message.seq > afterSeq);
+    return Promise.resolve(letters.sort((a, b) => a.message.seq - b.message.seq).slice(0, limit));
+  }
+
+  redrive(
+    queueNo: number,
+    ids: readonly string[] | undefined,
+    diedBy: number,
+    limit: number,
+  ): Promise<readonly StoredMessage[]> {
+    const letters = this.takeDead(queueNo, ids, diedBy, limit);
+    const messages = letters.map(({ message }): StoredMessage => ({ ...message, failures: 0, expiresAt: undefined }));
+    for (const message of messages) this.addRow({ message, dueAt: undefined, resident: false });
+    return Promise.resolve(messages);
+  }
+
+  purge(queueNo: number, ids: readonly string[] | undefined): Promise<number> {
+    return Promise.resolve(this.takeDead(queueNo, ids, Infinity, Infinity).length);
   }
 
   probe(): Promise<void> {
@@ -182,15 +206,41 @@ export class MemoryJournal implements Journal {
   }
 
   private addRow({ message, dueAt, resident }: AppendRow): void {
-    const row: Row = { message, dueAt };
+    const row: Row = { message, dueAt: undefined };
     this.rows.set(message.seq, row);
-    if (dueAt !== undefined) this.delayed.push(dueAt, row);
     if (message.expiresAt !== undefined) this.expiring.push(message.expiresAt, row);
-    if (resident || dueAt !== undefined) return;
+    if (dueAt !== undefined) this.delay(row, dueAt);
+    else if (!resident) this.putOnDisk(message);
+  }
+
+  private delay(row: Row, dueAt: number | undefined): void {
+    row.dueAt = dueAt;
+    if (dueAt !== undefined) this.delayed.push(dueAt, row);
+  }
+
+  private putOnDisk(message: StoredMessage): void {
     const key = laneKey(message.queueNo, message.priority);
-    const lane = this.onDisk.get(key);
-    if (lane) lane.push(message);
-    else this.onDisk.set(key, [message]);
+    const lane = this.onDisk.get(key) ?? [];
+    this.onDisk.set(key, lane);
+    const at = placeOf(lane, message.seq);
+    if (lane[at]?.seq !== message.seq) lane.splice(at, 0, message);
+  }
+
+  private takeDead(
+    queueNo: number,
+    ids: readonly string[] | undefined,
+    diedBy: number,
+    limit: number,
+  ): BuriedMessage[] {
+    const taken: BuriedMessage[] = [];
+    const left: BuriedMessage[] = [];
+    for (const letter of this.dead.get(queueNo) ?? []) {
+      const isWanted =
+        ids === undefined ? letter.diedAt <= diedBy && taken.length < limit : ids.includes(letter.message.id);
+      (isWanted ? taken : left).push(letter);
+    }
+    this.dead.set(queueNo, left);
+    return taken;
   }
 
   private bury({ message, reason, holder, failures }: Extract<Change, { kind: "dead" }>, queueNo: number): void {
@@ -201,8 +251,9 @@ export class MemoryJournal implements Journal {
 
   private removeFromDisk(message: StoredMessage): void {
     const lane = this.onDisk.get(laneKey(message.queueNo, message.priority));
-    const at = lane?.indexOf(message) ?? -1;
-    if (at >= 0) lane?.splice(at, 1);
+    if (lane === undefined) return;
+    const at = placeOf(lane, message.seq);
+    if (lane[at]?.seq === message.seq) lane.splice(at, 1);
   }
 
   /** @returns the seq that the id had before, or 0. */
@@ -242,6 +293,18 @@ export class MemoryJournal implements Journal {
     }
     return room;
   }
+}
+
+/** Index of the first message whose seq is not below this one. */
+function placeOf(lane: readonly StoredMessage[], seq: number): number {
+  let low = 0;
+  let high = lane.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((lane[middle]?.seq ?? Infinity) < seq) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }
 
 function laneKey(queueNo: number, priority: number): string {

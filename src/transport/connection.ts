@@ -33,8 +33,11 @@ export interface ConnectionContext {
   readonly dialects: ReadonlyMap<string, Dialect>;
 }
 
-/** Text of one `deliver` past which the next message starts another: below what common client libraries take at once. */
-const MAX_DELIVER_LENGTH = 1_000_000;
+/**
+ * Text of one `deliver` past which the next message starts another: the client is at work on the first while the hub
+ * writes the second, and no client library refuses it for its size.
+ */
+const MAX_DELIVER_LENGTH = 64_000;
 
 /** One socket of a client: takes its requests to the broker, and the broker's deliveries to it. */
 export class Connection implements Receiver, Caller {
@@ -191,8 +194,9 @@ export class Connection implements Receiver, Caller {
     const former = this.session.identity.clientId;
     if (former === clientId) return true;
     if (this.standing !== "anonymous" || !isName(clientId)) return false;
+    this.context.connections.checkRoomFor(clientId);
     this.standing = "stated";
-    this.session.identity = identityOf(clientId, { invite: ["*"] });
+    this.session.identity = identityOf(clientId, { operator: true });
     this.context.connections.remove(former, this);
     this.context.connections.add(clientId, this);
     return true;

@@ -44,7 +44,7 @@ const CLOSE_TIMEOUT_MS = 500;
 /** Socket.IO on an HTTP server: admits connections, and ends them. */
 export class Transport {
   private readonly io: Server;
-  private readonly connections = new Connections<Connection>();
+  private readonly connections: Connections<Connection>;
   /** The raw connections that are open. */
   private readonly lines = new Map<RawConnection, Line>();
   private readonly admissions = new WeakMap<Socket, Admission>();
@@ -60,13 +60,13 @@ export class Transport {
     const { maxPayloadBytes, maxBatch, maxPacketBytes, maxPrefetch, prefetch, maxInFlight } = settings;
     const { hubId, broker, clock, log, dialects } = parts;
     const limits = { maxPayloadBytes, maxBatch, maxPacketBytes, maxPrefetch };
+    this.connections = new Connections(settings.maxConnectionsPerClient);
     this.gate = {
       namespaces: settings.namespaces,
       authSecret: settings.authSecret,
-      maxConnectionsPerClient: settings.maxConnectionsPerClient,
       isDraining: () => this.draining,
       now: () => clock.now(),
-      connectionsOf: (clientId) => this.connections.countOf(clientId),
+      checkRoomFor: (clientId) => this.connections.checkRoomFor(clientId),
     };
     this.context = {
       hubId,

@@ -125,7 +125,16 @@ export interface Journal {
     lastSeq: number,
   ): Promise<JoinedRow>;
   leave(roomNo: number, inboxNo: number): Promise<void>;
-  deadLetters(queueNo: number, limit: number): Promise<readonly DeadLetter[]>;
+  deadLetters(queueNo: number, limit: number, afterSeq: number): Promise<readonly DeadLetter[]>;
+  /** Makes dead letters ready again and returns them: those of `ids`, or all that died until `diedBy`. */
+  redrive(
+    queueNo: number,
+    ids: readonly string[] | undefined,
+    diedBy: number,
+    limit: number,
+  ): Promise<readonly StoredMessage[]>;
+  /** @returns how many dead letters were removed. */
+  purge(queueNo: number, ids: readonly string[] | undefined): Promise<number>;
   probe(): Promise<void>;
   /** `leased`: what is out, so that its attempts are known exactly at the next start. */
   close(leased: readonly StoredMessage[]): Promise<void>;

@@ -23,7 +23,7 @@ import type {
   Store,
 } from "../../queue/store";
 import type { AppendRow, Change, ExpiredRow, Journal, RoomAppendRow, Snapshot, StoredMessage } from "./journal";
-import { QueueState, type Lease } from "./queue-state";
+import { QueueState, type Lease, type SettleBatch } from "./queue-state";
 import { RecentAcks } from "./recent-acks";
 import { RoomState } from "./room-state";
 
@@ -131,8 +131,11 @@ export class LedgerStore implements Store {
 
   async settle(requests: readonly SettleRequest[]): Promise<readonly SettleResult[]> {
     const results: SettleResult[] = [];
-    const settling: { lease: Lease; queue: QueueState; request: SettleRequest }[] = [];
+    const settling: Settling[] = [];
     const changes: Change[] = [];
+    const batch: SettleBatch = { stored: undefined };
+    /** Batches with an ack that was said again: "already" is answered only when it is stored. */
+    const awaited = new Set([batch]);
     for (const request of requests) {
       const queue = this.queues.get(request.queue);
       const lease = queue?.leases.get(request.id);
@@ -147,7 +150,9 @@ export class LedgerStore implements Store {
         continue;
       }
       if (lease.settling !== undefined) {
-        results.push(request.settlement.action === "ack" && lease.settling === "ack" ? "already" : "lost");
+        const isSecondAck = request.settlement.action === "ack" && lease.settling.action === "ack";
+        if (isSecondAck) awaited.add(lease.settling.batch);
+        results.push(isSecondAck ? "already" : "lost");
         continue;
       }
       results.push("done");
@@ -156,12 +161,12 @@ export class LedgerStore implements Store {
         queue.earliestDeadline = Math.min(queue.earliestDeadline, lease.deadline);
         continue;
       }
-      lease.settling = request.settlement.action;
-      settling.push({ lease, queue, request });
+      lease.settling = { action: request.settlement.action, batch };
+      settling.push({ lease, queue, settlement: request.settlement });
       changes.push(changeFor(lease, request.settlement));
     }
-    // Also with no changes of its own: "already" is answered only when the ack before it is stored.
-    if (changes.length > 0 || results.includes("already")) await this.commit(changes, settling);
+    if (changes.length > 0) batch.stored = this.commit(changes, settling);
+    for (const { stored } of awaited) await stored;
     return results;
   }
 
@@ -184,10 +189,10 @@ export class LedgerStore implements Store {
   async join(address: RoomAddress, inboxAddress: QueueAddress, since: Since | undefined): Promise<Membership> {
     const room = this.roomAt(address);
     const inbox = this.queueAt(inboxAddress);
+    if (since !== undefined) this.refuseWhenFull(inbox);
     const lastSeq = this.lastSeq;
-    const isNew = !room.members.has(inbox);
     // From here on the room's messages go to the inbox as well; the journal puts the history before them.
-    room.members.add(inbox);
+    const endJoin = room.beginJoin(inbox);
     const firstSeq = lastSeq + 1;
     const lanes = since === undefined ? [] : PRIORITY_NUMBERS.map((priority) => inbox.lane(priority));
     if (since !== undefined) this.lastSeq += this.settings.historyMessages;
@@ -198,9 +203,12 @@ export class LedgerStore implements Store {
       replayed = joined.replayed;
       const count = replayed.reduce((sum, each) => sum + each, 0);
       inbox.total += count;
-      return { members: room.members.size, replayed: count, missing: joined.missing };
+      // The history may hold what has a time to live: the next look finds out until when.
+      if (count > 0) this.lookForExpiryAt(0);
+      endJoin(true);
+      return { members: room.size, replayed: count, missing: joined.missing };
     } catch (error) {
-      if (isNew) room.members.delete(inbox);
+      endJoin(false);
       throw error;
     } finally {
       for (const lane of lanes) lane.endSpill(replayed[lane.priority] ?? 0);
@@ -211,11 +219,12 @@ export class LedgerStore implements Store {
   async leave(address: RoomAddress, inboxAddress: QueueAddress): Promise<Membership> {
     const room = this.rooms.get(address);
     const inbox = this.queues.get(inboxAddress);
-    if (room !== undefined && inbox !== undefined && room.members.has(inbox)) {
+    if (room !== undefined && inbox !== undefined && room.has(inbox)) {
+      const endLeave = room.beginLeave(inbox);
       await this.journal.leave(room.no, inbox.no);
-      room.members.delete(inbox);
+      endLeave();
     }
-    return { members: room?.members.size ?? 0, replayed: 0, missing: undefined };
+    return { members: room?.size ?? 0, replayed: 0, missing: undefined };
   }
 
   stats(address: QueueAddress): Promise<QueueStats> {
@@ -229,9 +238,34 @@ export class LedgerStore implements Store {
     });
   }
 
-  async deadLetters(address: QueueAddress, limit: number): Promise<readonly DeadLetter[]> {
+  async deadLetters(address: QueueAddress, limit: number, afterSeq: number): Promise<readonly DeadLetter[]> {
     const queue = this.queues.get(address);
-    return queue === undefined ? [] : this.journal.deadLetters(queue.no, limit);
+    return queue === undefined ? [] : this.journal.deadLetters(queue.no, limit, afterSeq);
+  }
+
+  async redrive(address: QueueAddress, ids: readonly string[] | undefined): Promise<number> {
+    const queue = this.queues.get(address);
+    if (queue === undefined) return 0;
+    // What dies again meanwhile waits for the next redrive.
+    const diedBy = Date.now();
+    let redriven = 0;
+    for (let more = true; more;) {
+      this.refuseWhenFull(queue);
+      const messages = await this.journal.redrive(queue.no, ids, diedBy, SWEEP);
+      for (const message of messages) this.revive(queue, message);
+      redriven += messages.length;
+      if (messages.length > 0) this.hint(address);
+      more = ids === undefined && messages.length === SWEEP;
+    }
+    return redriven;
+  }
+
+  async purge(address: QueueAddress, ids: readonly string[] | undefined): Promise<number> {
+    const queue = this.queues.get(address);
+    if (queue === undefined) return 0;
+    const purged = await this.journal.purge(queue.no, ids);
+    queue.dead -= purged;
+    return purged;
   }
 
   probe(): Promise<void> {
@@ -275,7 +309,7 @@ export class LedgerStore implements Store {
     }
     for (const { roomNo, inboxNo } of snapshot.members) {
       const inbox = this.queuesByNo.get(inboxNo);
-      if (inbox) roomsByNo.get(roomNo)?.members.add(inbox);
+      if (inbox) roomsByNo.get(roomNo)?.restore(inbox);
     }
     for (const { queueNo, group, seq } of snapshot.groupHolders) this.queuesByNo.get(queueNo)?.holdGroup(group, seq);
   }
@@ -294,16 +328,15 @@ export class LedgerStore implements Store {
   private planRoomRow(message: NewMessage, address: RoomAddress): RoomAppendRow {
     const room = this.roomAt(address);
     const stored = this.storedMessage(message, room.no, address as unknown as QueueAddress, undefined, 0);
-    const full = [...room.members].find((inbox) => inbox.total >= this.settings.maxQueueMessages);
-    if (full) throw new WaybillError("QUEUE_FULL", `An inbox of the room is full: ${full.address}.`);
-    const copies = Array.from(room.members, (inbox) => this.planQueueRow(message, inbox, stored));
+    const inboxes = [...room.inboxes()];
+    // Before the first copy is planned: a message goes to all members or to none.
+    for (const inbox of inboxes) this.refuseWhenFull(inbox);
+    const copies = inboxes.map((inbox) => this.planQueueRow(message, inbox, stored));
     return { message: stored, dueAt: message.dueAt, copies };
   }
 
   private planQueueRow(message: NewMessage, queue: QueueState, roomMessage: StoredMessage | undefined): AppendRow {
-    if (queue.total >= this.settings.maxQueueMessages) {
-      throw new WaybillError("QUEUE_FULL", `${queue.address} holds ${queue.total} messages, as many as it may.`);
-    }
+    this.refuseWhenFull(queue);
     const room = roomMessage && roomNameOf(message.target as RoomAddress);
     const stored = this.storedMessage(message, queue.no, queue.address, room, roomMessage?.seq ?? 0);
     queue.total++;
@@ -318,6 +351,11 @@ export class LedgerStore implements Store {
       lane.beginSpill(stored.seq);
     }
     return { message: stored, dueAt: undefined, resident };
+  }
+
+  private refuseWhenFull(queue: QueueState): void {
+    if (queue.total < this.settings.maxQueueMessages) return;
+    throw new WaybillError("QUEUE_FULL", `${queue.address} holds ${queue.total} messages, as many as it may.`);
   }
 
   private storedMessage(
@@ -356,7 +394,7 @@ export class LedgerStore implements Store {
     const queue = this.queuesByNo.get(message.queueNo);
     if (queue === undefined) return;
     if (!stored) queue.total--;
-    else if (message.expiresAt !== undefined) this.nextExpiry = Math.min(this.nextExpiry, message.expiresAt);
+    else this.lookForExpiryAt(message.expiresAt);
     if (dueAt !== undefined) {
       if (!stored) return;
       queue.delayed++;
@@ -410,8 +448,13 @@ export class LedgerStore implements Store {
       () => {
         queue.putBack(message);
         this.residentBytes += sizeOf(message);
+        this.lookForExpiryAt(message.expiresAt);
       },
     );
+  }
+
+  private lookForExpiryAt(time: number | undefined): void {
+    if (time !== undefined && time < this.nextExpiry) this.nextExpiry = time;
   }
 
   private countExpired(queue: QueueState, message: Pick<StoredMessage, "group" | "seq">): void {
@@ -441,20 +484,17 @@ export class LedgerStore implements Store {
     }
   }
 
-  private async commit(
-    changes: readonly Change[],
-    settling: readonly { lease: Lease; queue: QueueState; request: SettleRequest }[],
-  ): Promise<void> {
+  private async commit(changes: readonly Change[], settling: readonly Settling[]): Promise<void> {
     try {
       await this.journal.change(changes);
     } catch (error) {
       for (const { lease } of settling) lease.settling = undefined;
       throw error;
     }
-    for (const { lease, queue, request } of settling) this.applySettlement(lease, queue, request);
+    for (const each of settling) this.applySettlement(each);
   }
 
-  private applySettlement(lease: Lease, queue: QueueState, { settlement }: SettleRequest): void {
+  private applySettlement({ lease, queue, settlement }: Settling): void {
     switch (settlement.action) {
       case "ack":
         queue.total--;
@@ -469,14 +509,22 @@ export class LedgerStore implements Store {
       case "retry": {
         if (settlement.failed) lease.message.failures++;
         const { dueAt } = settlement;
+        // Its time may have passed while it was out.
+        this.lookForExpiryAt(lease.message.expiresAt);
         if (dueAt !== undefined) this.nextDue = Math.min(this.nextDue, dueAt);
         else this.residentBytes += sizeOf(lease.message);
         queue.returnLease(lease, dueAt !== undefined);
         return;
       }
-      case "extend":
-        return;
     }
+  }
+
+  /** A dead letter is a message of its queue again. */
+  private revive(queue: QueueState, message: StoredMessage): void {
+    queue.dead--;
+    queue.total++;
+    if (queue.lane(message.priority).covers(message.seq)) this.residentBytes += sizeOf(message);
+    queue.admit(message);
   }
 
   private async makeDueReady(now: number): Promise<void> {
@@ -496,28 +544,45 @@ export class LedgerStore implements Store {
 
   private async endExpired(now: number): Promise<void> {
     const { rows, next } = await this.journal.expired(now, SWEEP + this.leasedCount());
+    this.nextExpiry = next ?? Infinity;
     const ends: Promise<void>[] = [];
     const onDisk: { row: ExpiredRow; queue: QueueState }[] = [];
     for (const row of rows) {
       const queue = this.queuesByNo.get(row.queueNo);
       if (queue === undefined) continue;
-      if (row.delayed || !queue.lane(row.priority).covers(row.seq)) {
+      const lane = queue.lane(row.priority);
+      if (!row.delayed && lane.covers(row.seq)) {
+        // One that is out expires when it comes back.
+        const message = queue.takeWaiting(row);
+        if (message === undefined) continue;
+        this.residentBytes -= sizeOf(message);
+        ends.push(this.endInMemory(queue, message));
+      } else if (!row.delayed && lane.paging) {
+        // A page under way may bring it into memory.
+        this.lookForExpiryAt(now);
+      } else {
         onDisk.push({ row, queue });
-        continue;
       }
-      // One that is out expires when it comes back: `takeReady` sees to it.
-      const message = queue.takeWaiting(row.priority, row.seq);
-      if (message === undefined) continue;
-      this.residentBytes -= sizeOf(message);
-      ends.push(this.endInMemory(queue, message));
     }
-    this.nextExpiry = next ?? Infinity;
-    await Promise.all(ends);
-    if (onDisk.length === 0) return;
-    await this.journal.change(onDisk.map(({ row }) => ({ kind: "expire", row })));
-    for (const { row, queue } of onDisk) {
+    await Promise.all([...ends, this.endOnDisk(onDisk, now)]);
+  }
+
+  /** Ends messages that are not in memory. Meanwhile their lanes are not paged in: what is ending must not go out. */
+  private async endOnDisk(rows: readonly { row: ExpiredRow; queue: QueueState }[], now: number): Promise<void> {
+    if (rows.length === 0) return;
+    const lanes = new Set(rows.flatMap(({ row, queue }) => (row.delayed ? [] : [queue.lane(row.priority)])));
+    for (const lane of lanes) lane.paging = true;
+    try {
+      await this.journal.change(rows.map(({ row }) => ({ kind: "expire", row })));
+    } catch (error) {
+      this.lookForExpiryAt(now);
+      throw error;
+    } finally {
+      for (const lane of lanes) lane.paging = false;
+    }
+    for (const { row, queue } of rows) {
       if (row.delayed) queue.delayed--;
-      else this.forgetOnDisk(queue, row);
+      else queue.lane(row.priority).forgetOnDisk();
       this.countExpired(queue, row);
     }
   }
@@ -526,14 +591,6 @@ export class LedgerStore implements Store {
     let count = 0;
     for (const queue of this.leasing) count += queue.leases.size;
     return count;
-  }
-
-  private forgetOnDisk(queue: QueueState, row: ExpiredRow): void {
-    const lane = queue.lane(row.priority);
-    // Guard against a page that was under way: it may have brought the message into memory meanwhile.
-    const paged = lane.covers(row.seq) ? queue.takeWaiting(row.priority, row.seq) : undefined;
-    if (paged) this.residentBytes -= sizeOf(paged);
-    else lane.forgetOnDisk();
   }
 
   private queueAt(address: QueueAddress): QueueState {
@@ -568,6 +625,13 @@ export class LedgerStore implements Store {
     this.journal.addQueue(no, address);
     return no;
   }
+}
+
+/** A settlement on its way to the disk. */
+interface Settling {
+  readonly lease: Lease;
+  readonly queue: QueueState;
+  readonly settlement: Exclude<Settlement, { action: "extend" }>;
 }
 
 const NO_DELIVERIES: Promise<readonly Delivery[]> = Promise.resolve([]);

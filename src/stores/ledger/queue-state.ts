@@ -3,14 +3,20 @@ import type { Settlement } from "../../queue/store";
 import type { StoredMessage } from "./journal";
 import { Lane } from "./lane";
 
+/** Settlements that are stored together, or not at all. */
+export interface SettleBatch {
+  /** Rejects when they were not stored. */
+  stored: Promise<void> | undefined;
+}
+
 /** A delivery that is out. */
 export interface Lease extends Delivery {
   readonly message: StoredMessage;
   /** What is on its way to the disk: nothing else may settle it meanwhile. */
-  settling: Settlement["action"] | undefined;
+  settling: { readonly action: Settlement["action"]; readonly batch: SettleBatch } | undefined;
 }
 
-/** A group with a message out, or waiting for its next attempt. */
+/** A group with a message out, or one that goes before all others of it. */
 interface BusyGroup {
   /** The message that holds the group. */
   seq: number;
@@ -110,14 +116,14 @@ export class QueueState {
     else lane.onDisk++;
   }
 
-  /** Marks a group busy with a message that waits for its next attempt. */
+  /** Marks a group busy with a message that waits for its turn or its next attempt. */
   holdGroup(group: string, seq: number): void {
     if (!this.groups.has(group)) this.groups.set(group, { seq, parked: [], head: 0 });
   }
 
   /** Takes a message that waits in memory out. @returns it, or undefined when it is leased, delayed or on disk. */
-  takeWaiting(priority: number, seq: number): StoredMessage | undefined {
-    return this.lane(priority).remove(seq) ?? this.takeParked(seq);
+  takeWaiting(row: Pick<StoredMessage, "priority" | "seq" | "group">): StoredMessage | undefined {
+    return this.lane(row.priority).remove(row.seq) ?? this.takeAside(row);
   }
 
   /** Ends the hold of a message on its group, if it has one. */
@@ -132,6 +138,10 @@ export class QueueState {
     }
     // The group passes on to its next message: freeing the rest would only have them parked again.
     busy.parked[busy.head++] = undefined;
+    if (busy.head >= 1024 && busy.head * 2 >= busy.parked.length) {
+      busy.parked.splice(0, busy.head);
+      busy.head = 0;
+    }
     busy.seq = next.seq;
     this.waiting--;
     this.admit(next);
@@ -140,11 +150,13 @@ export class QueueState {
   private setAside(message: StoredMessage): boolean {
     const busy = message.group === undefined ? undefined : this.groups.get(message.group);
     if (busy !== undefined && busy.seq !== message.seq) {
-      busy.parked.push(message);
+      park(busy, message);
       this.waiting++;
       return true;
     }
     if (!this.leases.has(message.id)) return false;
+    // Its turn has come: the rest of its group does not go before it.
+    if (message.group !== undefined) this.holdGroup(message.group, message.seq);
     const namesakes = this.namesakes.get(message.id);
     if (namesakes) namesakes.push(message);
     else this.namesakes.set(message.id, [message]);
@@ -164,10 +176,10 @@ export class QueueState {
     }
   }
 
-  private takeParked(seq: number): StoredMessage | undefined {
+  private takeAside({ group, seq }: Pick<StoredMessage, "group" | "seq">): StoredMessage | undefined {
     if (this.waiting === 0) return undefined;
-    const parked = [...this.groups.values()].map((group) => group.parked);
-    for (const list of [...parked, ...this.namesakes.values()]) {
+    const parked = group === undefined ? undefined : this.groups.get(group)?.parked;
+    for (const list of [...(parked ? [parked] : []), ...this.namesakes.values()]) {
       const at = list.findIndex((message) => message?.seq === seq);
       if (at < 0) continue;
       this.waiting--;
@@ -175,4 +187,18 @@ export class QueueState {
     }
     return undefined;
   }
+}
+
+/** Puts a message in its place among those of its group: mostly the last; before others where it was delayed. */
+function park({ parked, head }: BusyGroup, message: StoredMessage): void {
+  let at = parked.length;
+  for (; at > head; at--) {
+    const before = parked[at - 1];
+    if (
+      before &&
+      (before.priority > message.priority || (before.priority === message.priority && before.seq < message.seq))
+    )
+      break;
+  }
+  parked.splice(at, 0, message);
 }

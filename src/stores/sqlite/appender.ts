@@ -3,6 +3,7 @@ import { ROW_ROOM, type Calls } from "./calls";
 import type { IdWindow } from "./id-window";
 import type { LeaseMarks } from "./lease-marks";
 import { Unpacker } from "./packed";
+import { readRow, type Row } from "./row";
 import type { RoomRows } from "./room-rows";
 
 /** Writes new messages. */
@@ -93,37 +94,4 @@ export class Appender {
       if (resident) this.marks.raise(queueNo, row.priority, seq);
     }
   }
-}
-
-/** A row's content; `queueNo` is the room's number for a room's message. */
-export interface Row {
-  readonly seq: number;
-  readonly queueNo: number;
-  readonly priority: number;
-  readonly dueAt: number | null;
-  readonly expiresAt: number | null;
-  readonly id: string;
-  readonly event: string;
-  readonly payload: string;
-  readonly group: string | null;
-  readonly headers: string | null;
-  readonly publisher: string;
-  readonly publishedAt: number;
-}
-
-function readRow(unpacker: Unpacker): Row {
-  return {
-    seq: unpacker.number(),
-    queueNo: unpacker.number(),
-    priority: unpacker.number(),
-    dueAt: unpacker.numberOrNull(),
-    expiresAt: unpacker.numberOrNull(),
-    id: unpacker.string(),
-    event: unpacker.string(),
-    payload: unpacker.string(),
-    group: unpacker.stringOrNull(),
-    headers: unpacker.stringOrNull(),
-    publisher: unpacker.string(),
-    publishedAt: unpacker.number(),
-  };
 }

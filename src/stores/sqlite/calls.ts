@@ -50,7 +50,20 @@ export interface Calls {
     result: JoinedRow,
   ];
   leave: [argument: { readonly roomNo: number; readonly inboxNo: number }, result: null];
-  deadLetters: [argument: { readonly queueNo: number; readonly limit: number }, result: readonly DeadLetter[]];
+  deadLetters: [
+    argument: { readonly queueNo: number; readonly limit: number; readonly afterSeq: number },
+    result: readonly DeadLetter[],
+  ];
+  redrive: [
+    argument: {
+      readonly queueNo: number;
+      readonly ids: readonly string[] | undefined;
+      readonly diedBy: number;
+      readonly limit: number;
+    },
+    result: Packed,
+  ];
+  purge: [argument: { readonly queueNo: number; readonly ids: readonly string[] | undefined }, result: number];
   probe: [argument: null, result: null];
   close: [argument: { readonly attempts: readonly number[] }, result: null];
 }
@@ -133,6 +146,17 @@ export function packChanges(changes: readonly Change[]): Packed {
     }
   }
   return packer.pack();
+}
+
+/** About how many rows these calls touch; a call that reads counts as one. */
+export function rowsIn(calls: readonly Call[]): number {
+  let rows = 0;
+  for (const call of calls) {
+    if (call.kind === "append") rows += call.argument.rows.numbers.length / NUMBERS_PER_ROW;
+    else if (call.kind === "change") rows += call.argument.changes.numbers.length / NUMBERS_PER_CHANGE;
+    else rows++;
+  }
+  return rows;
 }
 
 /** A stored message as the file's statements give it. */

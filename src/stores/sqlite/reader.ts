@@ -1,19 +1,17 @@
 import type { Database, Statement } from "better-sqlite3";
-import { roomNameOf, sizeOf, type QueueAddress, type RoomAddress } from "../../queue/message";
+import { sizeOf, type QueueAddress } from "../../queue/message";
 import type { ExpiredRow, Snapshot } from "../ledger/journal";
-import { MESSAGE_CELLS, packMessage, unpackMessages, type Calls, type MessageCells } from "./calls";
+import { MESSAGE_CELLS, packMessage, type Calls } from "./calls";
 import type { LeaseMarks } from "./lease-marks";
+import { messageCells, type SqlCell } from "./message-cells";
 import { Packer, type Packed } from "./packed";
-
-type SqlCell = string | number | null;
 
 /** A message's cells, with the content of a room's message where it is one's copy. */
 const MESSAGE = `
   m.seq, m.queue, m.priority, m.expires_at, m.body, m.attempts, m.failures,
   coalesce(m.id, b.id), coalesce(m.event, b.event), coalesce(m.payload, b.payload), coalesce(m.grp, b.grp),
-  coalesce(m.headers, b.headers), coalesce(m.publisher, b.publisher), coalesce(m.published_at, b.published_at), r.address`;
+  coalesce(m.headers, b.headers), coalesce(m.publisher, b.publisher), coalesce(m.published_at, b.published_at), coalesce(m.room, r.address)`;
 const MESSAGES = "messages m LEFT JOIN bodies b ON b.seq = m.body AND m.body <> 0 LEFT JOIN queues r ON r.no = b.room";
-const ROOM_CELL = 14;
 
 /** Reads messages back, and marks what thereby may go out. */
 export class Reader {
@@ -23,7 +21,6 @@ export class Reader {
   private readonly nextDue: Statement;
   private readonly expiredRows: Statement;
   private readonly nextExpiry: Statement;
-  private readonly deadRows: Statement;
 
   constructor(
     private readonly database: Database,
@@ -44,12 +41,6 @@ export class Reader {
        FROM messages m LEFT JOIN bodies b ON b.seq = m.body AND m.body <> 0 WHERE m.expires_at <= ? ORDER BY m.expires_at LIMIT ?`,
     );
     this.nextExpiry = database.prepare("SELECT min(expires_at) FROM messages WHERE expires_at > ?").pluck();
-    this.deadRows = database
-      .prepare(
-        `SELECT seq, queue, priority, expires_at, body, attempts, failures, id, event, payload, grp, headers, publisher, published_at, room,
-                reason, last_holder, died_at FROM dead WHERE queue = ? ORDER BY seq LIMIT ?`,
-      )
-      .raw();
   }
 
   page({ queueNo, priority, afterSeq, limit, limitBytes }: Calls["page"][0]): Packed {
@@ -96,17 +87,6 @@ export class Reader {
     return { rows, next };
   }
 
-  deadLetters({ queueNo, limit }: Calls["deadLetters"][0]): Calls["deadLetters"][1] {
-    return (this.deadRows.all(queueNo, limit) as SqlCell[][]).map((row) => {
-      const packer = new Packer(MESSAGE_CELLS);
-      packMessage(packer, messageCells(row));
-      // The journal knows the queue by its address.
-      const [message] = unpackMessages(packer.pack(), () => "" as QueueAddress);
-      if (message === undefined) throw new Error("a dead letter has no message");
-      return { message, reason: String(row[15]), lastHolder: String(row[16]), diedAt: Number(row[17]) };
-    });
-  }
-
   snapshot(): Snapshot {
     const all = <Row>(sql: string): Row[] => this.database.prepare(sql).all() as Row[];
     const one = (sql: string): unknown => this.database.prepare(sql).pluck().get();
@@ -138,14 +118,6 @@ export class Reader {
       nextExpiry: numberOrNone(one("SELECT min(expires_at) FROM messages WHERE expires_at IS NOT NULL")),
     };
   }
-}
-
-/** The cells without what follows them, and with the room's name in the place of its address. */
-function messageCells(row: readonly SqlCell[]): MessageCells {
-  const cells = row.slice(0, ROOM_CELL + 1);
-  const room = cells[ROOM_CELL];
-  if (typeof room === "string") cells[ROOM_CELL] = roomNameOf(room as RoomAddress);
-  return cells as unknown as MessageCells;
 }
 
 function countByQueue(rows: readonly { queue: number; count: number }[]): Map<number, number> {

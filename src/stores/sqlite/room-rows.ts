@@ -1,8 +1,8 @@
 import type { Database, Statement } from "better-sqlite3";
 import type { Since } from "../../queue/store";
 import type { JoinedRow } from "../ledger/journal";
-import type { Row } from "./appender";
 import type { Calls } from "./calls";
+import type { Row } from "./row";
 
 /** Rooms on disk: their messages' content, once for history and all inboxes, and their members. */
 export class RoomRows {

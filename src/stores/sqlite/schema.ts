@@ -20,7 +20,8 @@ const MIGRATIONS: readonly string[] = [
     trimmed_to INTEGER NOT NULL DEFAULT 0
   );
 
-  -- due_at: delayed until then. body: the room's message that holds event, payload and so on. 
+  -- due_at: delayed until then. body: the room's message that holds event, payload and so on. room: its address, for
+  -- one that came back from the dead letters and so holds its own content.
   CREATE TABLE messages (
     seq INTEGER PRIMARY KEY,
     queue INTEGER NOT NULL,
@@ -36,7 +37,8 @@ const MIGRATIONS: readonly string[] = [
     grp TEXT,
     headers TEXT,
     publisher TEXT,
-    published_at INTEGER
+    published_at INTEGER,
+    room TEXT
   );
   CREATE INDEX messages_ready ON messages (queue, priority, seq) WHERE due_at IS NULL;
   CREATE INDEX messages_due ON messages (due_at) WHERE due_at IS NOT NULL;

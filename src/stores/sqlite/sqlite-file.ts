@@ -5,6 +5,7 @@ import type { Snapshot } from "../ledger/journal";
 import { Appender } from "./appender";
 import type { Call, CallKind, Calls, WorkerSettings } from "./calls";
 import { Changer } from "./changer";
+import { DeadRows } from "./dead-rows";
 import { IdWindow } from "./id-window";
 import { LeaseMarks } from "./lease-marks";
 import { Reader } from "./reader";
@@ -17,12 +18,15 @@ const CACHE_KIB = 32_768;
 
 /** The database file: opens it for this process alone, and commits calls, many at a time. */
 export class SqliteFile {
+  /** How long the last commit took, in milliseconds: mostly the disk. */
+  lastCommitMs = 0;
   private readonly ids: IdWindow;
   private readonly marks: LeaseMarks;
   private readonly rooms: RoomRows;
   private readonly appender: Appender;
   private readonly changer: Changer;
   private readonly reader: Reader;
+  private readonly dead: DeadRows;
   private readonly insertQueue: Database.Statement;
   /** Queues that no commit has filed yet. */
   private unfiled: { readonly no: number; readonly address: string }[] = [];
@@ -56,6 +60,7 @@ export class SqliteFile {
     this.appender = new Appender(database, this.ids, this.marks, this.rooms);
     this.changer = new Changer(database, this.rooms);
     this.reader = new Reader(database, this.marks);
+    this.dead = new DeadRows(database, this.marks);
     this.insertQueue = database.prepare("INSERT OR IGNORE INTO queues (no, address) VALUES (?, ?)");
   }
 
@@ -71,7 +76,9 @@ export class SqliteFile {
       results = calls.map((call) => this.carryOut(call));
       this.marks.write();
       this.appender.writeLastSeq();
+      const writtenAt = performance.now();
       this.database.exec("COMMIT");
+      this.lastCommitMs = performance.now() - writtenAt;
     } catch (error) {
       this.marks.forget();
       if (this.database.inTransaction) this.database.exec("ROLLBACK");
@@ -100,7 +107,11 @@ export class SqliteFile {
       case "expired":
         return this.reader.expired(call.argument);
       case "deadLetters":
-        return this.reader.deadLetters(call.argument);
+        return this.dead.list(call.argument);
+      case "redrive":
+        return this.dead.redrive(call.argument);
+      case "purge":
+        return this.dead.purge(call.argument);
       case "join": {
         const joined = this.rooms.join(call.argument);
         this.appender.sawSeq(call.argument.firstSeq + joined.replayed.reduce((sum, count) => sum + count, 0));

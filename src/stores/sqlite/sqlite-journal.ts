@@ -139,10 +139,23 @@ export class SqliteJournal implements Journal {
     await this.call("leave", { roomNo, inboxNo });
   }
 
-  async deadLetters(queueNo: number, limit: number): Promise<readonly DeadLetter[]> {
-    const letters = await this.call("deadLetters", { queueNo, limit });
+  async deadLetters(queueNo: number, limit: number, afterSeq: number): Promise<readonly DeadLetter[]> {
+    const letters = await this.call("deadLetters", { queueNo, limit, afterSeq });
     const queue = this.queueOf(queueNo);
     return letters.map((letter) => ({ ...letter, message: { ...letter.message, queue } }));
+  }
+
+  async redrive(
+    queueNo: number,
+    ids: readonly string[] | undefined,
+    diedBy: number,
+    limit: number,
+  ): Promise<readonly StoredMessage[]> {
+    return unpackMessages(await this.call("redrive", { queueNo, ids, diedBy, limit }), this.queueOf);
+  }
+
+  purge(queueNo: number, ids: readonly string[] | undefined): Promise<number> {
+    return this.call("purge", { queueNo, ids });
   }
 
   async probe(): Promise<void> {

@@ -1,10 +1,14 @@
 /** The storage thread: takes calls as they come, and commits all that wait as one transaction. */
 import { parentPort, receiveMessageOnPort, workerData } from "node:worker_threads";
-import type { Answer, Call, Post, WorkerSettings } from "./calls";
+import { rowsIn, type Answer, type Call, type Post, type WorkerSettings } from "./calls";
 import { SqliteFile } from "./sqlite-file";
 
-/** Calls in one transaction; bounds how long the first of them waits for the last. */
-const MAX_CALLS = 4_096;
+/**
+ * Rows in one transaction for each millisecond that the last commit waited for the disk, and at the least. Taking all
+ * that waits would make one herd of everything in flight: the hub and its clients would idle while it is committed, and
+ * the disk while they work. A slow disk gets larger transactions, since there the wait is what counts.
+ */
+const ROWS_PER_COMMIT_MS = 128;
 
 const port = parentPort;
 if (port === null) throw new Error("worker.ts runs as a worker thread");
@@ -15,11 +19,14 @@ try {
   const file = SqliteFile.open(workerData as WorkerSettings);
   answer({ opened: true });
   port.on("message", (post: Post) => {
-    let calls: Call[] = [...post];
-    while (calls.length < MAX_CALLS) {
-      const more = receiveMessageOnPort(port) as { message: Post } | undefined;
+    const enough = ROWS_PER_COMMIT_MS * Math.max(1, file.lastCommitMs);
+    let calls: readonly Call[] = post;
+    let rows = rowsIn(post);
+    while (rows < enough) {
+      const more = receiveMessageOnPort(port);
       if (more === undefined) break;
       calls = calls.concat(more.message);
+      rows += rowsIn(more.message);
     }
     run(file, calls);
   });

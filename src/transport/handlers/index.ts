@@ -2,12 +2,15 @@ import type { ClientToHubEvents } from "../../protocol/wire";
 import { ack } from "./ack";
 import { cancel } from "./cancel";
 import { consume } from "./consume";
+import { dead } from "./dead";
 import { extend } from "./extend";
 import type { Handler } from "./handler";
 import { join } from "./join";
 import { leave } from "./leave";
 import { nack } from "./nack";
 import { publish } from "./publish";
+import { purge } from "./purge";
+import { redrive } from "./redrive";
 
 const BY_EVENT: Readonly<Record<keyof ClientToHubEvents, Handler>> = {
   publish,
@@ -18,6 +21,9 @@ const BY_EVENT: Readonly<Record<keyof ClientToHubEvents, Handler>> = {
   extend,
   join,
   leave,
+  dead,
+  redrive,
+  purge,
 };
 
 /** The protocol's requests, by event. */

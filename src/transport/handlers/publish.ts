@@ -11,7 +11,7 @@ export async function publish(caller: Caller, argument: unknown): Promise<object
   const { broker, session, read } = caller;
   const { batch, messages } = read.publish(argument);
   const readable = messages.flatMap((each) => ("message" in each ? [each.message] : []));
-  const stored = readable.length > 0 ? await broker.publish(session.identity, session.namespace, readable) : [];
+  const stored = readable.length > 0 ? await broker.publish(session, readable) : [];
   const results = readable.length === messages.length ? stored : interleave(messages, readable, stored);
   const [first] = results;
   if (!batch && first && "error" in first) throw WaybillError.fromWire(first.error);

@@ -1,0 +1,221 @@
+/** What a ledger makes of a journal that is slow or fails: which the stores themselves show only by chance. */
+import { queueAddress, roomAddress, type Delivery, type QueueAddress } from "../../src/queue/message";
+import type { SettleRequest, Settlement } from "../../src/queue/store";
+import { LedgerStore, type LedgerSettings } from "../../src/stores/ledger/ledger-store";
+import { message } from "../conformance/store-suite";
+import { SlowJournal } from "./slow-journal";
+
+const SETTINGS: LedgerSettings = {
+  maxQueueMessages: 10_000,
+  maxQueues: 50,
+  residentBytes: 2 ** 30,
+  laneWindow: 10_000,
+  historyMessages: 20,
+};
+const NOW = 1_800_000_000_000;
+const queue = queueAddress("/", "driver");
+const room = roomAddress("/", "north");
+const ada = queueAddress("/", "@ada");
+const ack = { action: "ack" } as const;
+
+let journal: SlowJournal;
+let store: LedgerStore;
+
+async function open(settings: Partial<LedgerSettings> = {}): Promise<void> {
+  journal = new SlowJournal();
+  store = await LedgerStore.open(journal, { ...SETTINGS, ...settings });
+}
+
+beforeEach(() => open());
+
+function take(limit = 10_000, from: QueueAddress = queue, now = NOW): Promise<readonly Delivery[]> {
+  return store.lease(from, [{ holder: "h1", limit, limitBytes: 1e12 }], now, 30_000);
+}
+
+/** Takes whatever there is, with what has to be paged in for it. */
+async function takeAll(from: QueueAddress = queue, now = NOW): Promise<string[]> {
+  const taken: Delivery[] = [];
+  for (let idle = 0; idle < 3; idle++) {
+    const more = await take(10_000, from, now);
+    taken.push(...more);
+    if (more.length > 0) idle = 0;
+    await new Promise<void>((resolve) => setImmediate(resolve));
+  }
+  return taken.map((delivery) => delivery.message.id);
+}
+
+function settling({ message: { queue: from, id }, attempt, holder }: Delivery, settlement: Settlement): SettleRequest {
+  return { queue: from, id, attempt, holder, settlement };
+}
+
+async function takeOne(from: QueueAddress = queue): Promise<Delivery> {
+  const [delivery] = await take(1, from);
+  if (!delivery) throw new Error("nothing was leased");
+  return delivery;
+}
+
+const failed = { code: "STORE_UNAVAILABLE" };
+
+describe("time to live", () => {
+  test("ends a message once, also where a page brings it into memory meanwhile", async () => {
+    await open({ laneWindow: 0 });
+    const backlog = Array.from({ length: 1_025 }, (_, index) => message(`m${index}`));
+    await store.append([{ ...message("mortal"), expiresAt: NOW }, ...backlog]);
+    store.onHint(() => void take(0));
+    journal.holding = true;
+    const expiring = store.expire(NOW);
+    await take();
+    await journal.answer(1);
+    await take();
+    journal.holding = false;
+    await journal.answer();
+    await expiring;
+    await store.expire(NOW);
+    await takeAll();
+    expect(await store.stats(queue)).toMatchObject({ ready: 0, leased: 1_025, expired: 1 });
+  });
+
+  test("is looked at again when the end of a message could not be stored", async () => {
+    await open({ laneWindow: 1 });
+    await store.append([
+      message("resident", { expiresAt: NOW }),
+      message("on disk", { expiresAt: NOW }),
+      message("delayed", { dueAt: NOW + 9_000, expiresAt: NOW }),
+    ]);
+    journal.holding = true;
+    const outcome = expect(store.expire(NOW)).rejects.toMatchObject(failed);
+    journal.failing = true;
+    await journal.answer();
+    await outcome;
+    expect(await store.stats(queue)).toMatchObject({ ready: 2, delayed: 1, expired: 0 });
+    journal.failing = false;
+    journal.holding = false;
+    await store.expire(NOW);
+    expect(await store.stats(queue)).toMatchObject({ ready: 0, delayed: 0, expired: 3 });
+  });
+
+  test("ends a message that was out meanwhile, also if nobody asks for it again", async () => {
+    await store.append([message("a", { expiresAt: NOW + 10 })]);
+    const delivery = await takeOne();
+    await store.expire(NOW + 10);
+    await store.settle([settling(delivery, { action: "retry", dueAt: undefined, failed: true })]);
+    await store.expire(NOW + 11);
+    expect(await store.stats(queue)).toMatchObject({ ready: 0, leased: 0, expired: 1 });
+  });
+
+  test("ends replayed history", async () => {
+    await store.append([message("a", { target: room, expiresAt: NOW + 10 })]);
+    await store.join(room, ada, "all");
+    await store.expire(NOW + 10);
+    expect(await store.stats(ada)).toMatchObject({ ready: 0, expired: 1 });
+  });
+});
+
+test("a second ack of a delivery is no better than the first", async () => {
+  await store.append([message("a")]);
+  const delivery = await takeOne();
+  journal.holding = true;
+  journal.failing = true;
+  const first = store.settle([settling(delivery, ack)]);
+  journal.failing = false;
+  const second = store.settle([settling(delivery, ack)]);
+  journal.holding = false;
+  const outcomes = Promise.allSettled([first, second]);
+  await journal.answer();
+  expect(await outcomes).toMatchObject([
+    { status: "rejected", reason: failed },
+    { status: "rejected", reason: failed },
+  ]);
+  expect(await store.settle([settling(delivery, ack)])).toEqual(["done"]);
+});
+
+describe("membership", () => {
+  const published = async (id: string): Promise<string[]> => {
+    await store.append([message(id, { target: room })]);
+    return takeAll(ada);
+  };
+
+  test("is as the last request left it, however soon that followed the one before", async () => {
+    await store.join(room, ada, undefined);
+    journal.holding = true;
+    const changes = [store.leave(room, ada), store.join(room, ada, undefined)];
+    journal.holding = false;
+    await journal.answer();
+    await Promise.all(changes);
+    expect(await published("a")).toEqual(["a"]);
+    journal.holding = true;
+    const back = [store.join(room, ada, undefined), store.leave(room, ada)];
+    journal.holding = false;
+    await journal.answer();
+    expect(await Promise.all(back)).toMatchObject([{ members: 1 }, { members: 0 }]);
+    expect(await published("b")).toEqual([]);
+  });
+
+  test("stays as it was when a request fails, whatever else is under way", async () => {
+    journal.holding = true;
+    journal.failing = true;
+    const refused = store.join(room, ada, undefined);
+    journal.failing = false;
+    const joined = store.join(room, ada, undefined);
+    journal.holding = false;
+    const outcomes = Promise.allSettled([refused, joined]);
+    await journal.answer();
+    expect(await outcomes).toMatchObject([{ status: "rejected" }, { status: "fulfilled", value: { members: 1 } }]);
+    expect(await published("a")).toEqual(["a"]);
+    journal.failing = true;
+    await expect(store.leave(room, ada)).rejects.toMatchObject(failed);
+    await expect(store.join(room, ada, undefined)).rejects.toMatchObject(failed);
+    journal.failing = false;
+    expect(await published("b")).toEqual(["b"]);
+  });
+
+  test("brings no history to an inbox that is full", async () => {
+    await open({ maxQueueMessages: 3 });
+    const history = ["a", "b", "c"].map((id) => message(id, { target: room }));
+    await store.append(history);
+    await store.join(room, ada, "all");
+    await store.leave(room, ada);
+    await expect(store.join(room, ada, "all")).rejects.toMatchObject({ code: "QUEUE_FULL" });
+    expect(await store.join(room, ada, undefined)).toMatchObject({ members: 1 });
+    expect(await store.stats(ada)).toMatchObject({ ready: 3 });
+  });
+});
+
+describe("order", () => {
+  test("a delayed message is not lost behind history that waits on disk", async () => {
+    await store.append(["a", "b"].map((id) => message(id, { target: room })));
+    await store.join(room, ada, "all");
+    await store.append([message("delayed", { target: ada, dueAt: NOW + 10 }), message("c", { target: ada })]);
+    await store.expire(NOW + 10);
+    expect(await takeAll(ada, NOW + 10)).toEqual(["a", "b", "delayed", "c"]);
+  });
+
+  test("a message that became due keeps its place within its group", async () => {
+    await store.append([
+      message("g1", { group: "g" }),
+      message("g2", { group: "g", dueAt: NOW + 10 }),
+      message("g3", { group: "g" }),
+      message("g4", { group: "g" }),
+    ]);
+    const taken = [await takeOne()];
+    expect(await take()).toEqual([]);
+    await store.expire(NOW + 10);
+    expect(await take()).toEqual([]);
+    for (let next: Delivery | undefined = taken[0]; next; [next] = await take(1)) {
+      taken.push(next);
+      await store.settle([settling(next, ack)]);
+    }
+    expect(taken.slice(1).map((delivery) => delivery.message.id)).toEqual(["g1", "g2", "g3", "g4"]);
+  });
+
+  test("a group is not overtaken while its next message waits for another one of its id", async () => {
+    store = await LedgerStore.open(new SlowJournal({ dedupMaxIds: 2 }), SETTINGS);
+    await store.append([message("twice")]);
+    for (let number = 0; number < 5; number++) await store.append([message(`filler${number}`, { target: ada })]);
+    await store.append([message("twice", { group: "g" }), message("g2", { group: "g" })]);
+    const first = await takeOne();
+    expect(await take()).toEqual([]);
+    await store.settle([settling(first, ack)]);
+    expect((await take()).map((delivery) => delivery.message.id)).toEqual(["twice"]);
+  });
+});

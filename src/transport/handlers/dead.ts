@@ -1,0 +1,27 @@
+import type { DeadLetterMessage } from "../../protocol/wire";
+import type { DeadLetter } from "../../queue/message";
+import type { Caller } from "./handler";
+
+/** Shows an operator what left a queue unprocessed, oldest first. */
+export async function dead(caller: Caller, argument: unknown): Promise<object> {
+  const { queue, limit, afterSeq } = caller.read.dead(argument);
+  const { total, letters } = await caller.broker.deadLetters(caller.session, queue, limit, afterSeq);
+  return { queue, total, messages: letters.map(describeLetter) };
+}
+
+function describeLetter({ message, reason, lastHolder, diedAt }: DeadLetter): DeadLetterMessage {
+  const { id, seq, event, payload, publishedAt, publisher, attempts, failures } = message;
+  return {
+    id,
+    seq,
+    event,
+    payload: JSON.parse(payload) as unknown,
+    publishedAt: new Date(publishedAt).toISOString(),
+    publisher,
+    reason,
+    attempts,
+    failures,
+    lastHolder,
+    diedAt: new Date(diedAt).toISOString(),
+  };
+}

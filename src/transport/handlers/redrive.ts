@@ -1,0 +1,7 @@
+import type { Caller } from "./handler";
+
+/** An operator puts dead letters back in their queue. */
+export async function redrive(caller: Caller, argument: unknown): Promise<object> {
+  const { queue, ids } = caller.read.deadSelection(argument);
+  return { queue, redriven: await caller.broker.redrive(caller.session, queue, ids) };
+}
