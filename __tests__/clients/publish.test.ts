@@ -237,16 +237,16 @@ describe("publishing over a cut", () => {
     hub().answer("publish", () => undefined);
     const client = connectClient({ maxBatch: 3 });
     await client.ready();
-    const before = numbers(20).map((n) => client.publish(order(n)));
-    await hub().until(() => hub().published().length === 12);
+    const before = numbers(40).map((n) => client.publish(order(n)));
+    await hub().until(() => hub().published().length === 24);
     hub().answerAsUsual("publish");
     hub().cut();
     await next(client, "disconnected");
-    const after = numbers(5).map((n) => client.publish(order(20 + n)));
+    const after = numbers(5).map((n) => client.publish(order(40 + n)));
     await Promise.all([...before, ...after]);
     const again = hub().published(2);
-    expect(payloads(again)).toEqual(numbers(25));
-    expect(again.slice(0, 12).map(({ id }) => id)).toEqual(
+    expect(payloads(again)).toEqual(numbers(45));
+    expect(again.slice(0, 24).map(({ id }) => id)).toEqual(
       hub()
         .published(1)
         .map(({ id }) => id),

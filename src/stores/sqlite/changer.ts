@@ -61,7 +61,7 @@ export class Changer {
   }
 
   private end(seq: number, body: number): void {
-    this.remove.run(seq);
-    if (body !== 0) this.rooms.release(body);
+    // Guard against a second end: the room's message has one reference for each copy.
+    if (this.remove.run(seq).changes === 1 && body !== 0) this.rooms.release(body);
   }
 }

@@ -118,21 +118,21 @@ export class SqliteJournal implements Journal {
     return { messages: unpackMessages(messages, this.queueOf), next };
   }
 
-  expired(
+  async expired(
     now: number,
     limit: number,
   ): Promise<{ readonly rows: readonly ExpiredRow[]; readonly next: number | undefined }> {
-    return this.call("expired", { now, limit });
+    return await this.call("expired", { now, limit });
   }
 
-  join(
+  async join(
     roomNo: number,
     inboxNo: number,
     since: Since | undefined,
     firstSeq: number,
     lastSeq: number,
   ): Promise<JoinedRow> {
-    return this.call("join", { roomNo, inboxNo, since, firstSeq, lastSeq, now: Date.now() });
+    return await this.call("join", { roomNo, inboxNo, since, firstSeq, lastSeq, now: Date.now() });
   }
 
   async leave(roomNo: number, inboxNo: number): Promise<void> {
@@ -154,8 +154,8 @@ export class SqliteJournal implements Journal {
     return unpackMessages(await this.call("redrive", { queueNo, ids, diedBy, limit }), this.queueOf);
   }
 
-  purge(queueNo: number, ids: readonly string[] | undefined): Promise<number> {
-    return this.call("purge", { queueNo, ids });
+  async purge(queueNo: number, ids: readonly string[] | undefined): Promise<number> {
+    return await this.call("purge", { queueNo, ids });
   }
 
   async probe(): Promise<void> {

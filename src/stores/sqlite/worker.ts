@@ -1,5 +1,5 @@
 /** The storage thread: takes calls as they come, and commits all that wait as one transaction. */
-import { parentPort, receiveMessageOnPort, workerData } from "node:worker_threads";
+import { parentPort, receiveMessageOnPort, workerData, type MessagePort } from "node:worker_threads";
 import { rowsIn, type Answer, type Call, type Post, type WorkerSettings } from "./calls";
 import { SqliteFile } from "./sqlite-file";
 
@@ -20,13 +20,13 @@ try {
   answer({ opened: true });
   port.on("message", (post: Post) => {
     const enough = ROWS_PER_COMMIT_MS * Math.max(1, file.lastCommitMs);
-    let calls: readonly Call[] = post;
+    let calls: Post = post;
     let rows = rowsIn(post);
     while (rows < enough) {
-      const more = receiveMessageOnPort(port);
+      const more = nextPost(port);
       if (more === undefined) break;
-      calls = calls.concat(more.message);
-      rows += rowsIn(more.message);
+      calls = calls.concat(more);
+      rows += rowsIn(more);
     }
     run(file, calls);
   });
@@ -35,13 +35,19 @@ try {
   port.close();
 }
 
+/** A post that waits already. */
+function nextPost(from: MessagePort): Post | undefined {
+  const received: { message: Post } | undefined = receiveMessageOnPort(from);
+  return received?.message;
+}
+
 function run(file: SqliteFile, calls: readonly Call[]): void {
   try {
     answer({ results: file.commit(calls) });
   } catch (error) {
     answer({ failed: describe(error), count: calls.length });
   }
-  if (calls[calls.length - 1]?.kind !== "close") return;
+  if (!calls.some(({ kind }) => kind === "close")) return;
   file.close();
   port?.close();
 }
