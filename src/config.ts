@@ -41,12 +41,15 @@ export const SETTINGS = {
   host: text(
     "HOST",
     "127.0.0.1",
+    "an address or a name of this machine",
     "Address to listen on. Without WAYBILL_AUTH_SECRET only a loopback address is accepted.",
   ),
   store: text(
     "WAYBILL_STORE",
     "sqlite:data/waybill.db",
+    "sqlite:<path of a file>, or memory:",
     "Where messages are kept: sqlite:<file>, or memory: for trying things out (nothing survives the process).",
+    /^(sqlite:.+|memory:)$/,
   ),
   namespaces: setting<readonly string[]>({
     env: "WAYBILL_NAMESPACES",
@@ -277,9 +280,9 @@ function setting<Value>(row: Setting<Value>): Setting<Value> {
   return row;
 }
 
-function text(env: string, preset: string, about: string): Setting<string> {
-  const read = (given: unknown) => (typeof given === "string" && given.trim() !== "" ? given.trim() : undefined);
-  return { env, default: preset, allowed: "a text", about, read };
+function text(env: string, preset: string, allowed: string, about: string, form = /\S/): Setting<string> {
+  const read = (given: unknown) => (typeof given === "string" && form.test(given.trim()) ? given.trim() : undefined);
+  return { env, default: preset, allowed, about, read };
 }
 
 function count(env: string, preset: number, min: number, max: number, about: string): Setting<number> {

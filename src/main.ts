@@ -6,7 +6,14 @@ import pino, { type Logger } from "pino";
 import { SETTING_NAMES, SETTINGS, type Setting, type Settings } from "./config";
 import { startHub, type Hub } from "./hub";
 import { reasonOf } from "./protocol/errors";
-import { defaultText, flagOf, readSettings, settingsFromEnvironment, type GivenSettings } from "./read-config";
+import {
+  defaultText,
+  flagOf,
+  readSettings,
+  settingsFromEnvironment,
+  unknownSettings,
+  type GivenSettings,
+} from "./read-config";
 
 const EXIT_FAILED = 1;
 /** As a shell has it for a program that SIGINT ended. */
@@ -19,14 +26,13 @@ const EXIT_INTERRUPTED = 130;
  */
 export async function runHub(argv: readonly string[]): Promise<void> {
   try {
-    const settings = readSettings({
-      ...settingsFromEnvironment(readEnvFile()),
-      ...settingsFromEnvironment(process.env),
-      ...readFlags(argv),
-    });
+    const environment = { ...readEnvFile(), ...filled(process.env) };
+    const settings = readSettings({ ...settingsFromEnvironment(environment), ...readFlags(argv) });
     const log = await openLog(settings);
     const hub = await start(settings, log);
     announce(hub, settings, log);
+    const unknown = unknownSettings(environment);
+    if (unknown.length > 0) log.warn(`there is no setting ${unknown.join(", ")}: not looked at`);
     endOnSignals(hub, log);
   } catch (error) {
     process.stderr.write(`waybill: ${reasonOf(error)}\n`);
@@ -57,7 +63,7 @@ function failedStart(error: unknown, { host, port }: Settings): string {
 function announce(hub: Hub, { namespaces, store, authSecret }: Settings, log: Logger): void {
   const kept = { disk: "on disk before they are confirmed", replicated: "replicated", memory: "in memory only" };
   log.info(`listening on ${hub.url}, namespaces ${namespaces.join(" ")}`);
-  log.info(`store ${withoutPassword(store)}: messages are ${kept[hub.durability]}`);
+  log.info(`messages are ${kept[hub.durability]} (${withoutPassword(store)})`);
   if (authSecret === "") log.warn("no WAYBILL_AUTH_SECRET: anyone on this machine may connect; loopback only");
 }
 
@@ -82,21 +88,31 @@ function endOnSignals(hub: Hub, log: Logger): void {
   process.on("SIGTERM", end);
 }
 
+/** A variable that is set but empty is not given, and does not hide what `.env` says. */
+function filled(environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  return Object.fromEntries(Object.entries(environment).filter(([, value]) => value?.trim()));
+}
+
 function readEnvFile(): Record<string, string> {
   return existsSync(".env") ? parse(readFileSync(".env")) : {};
 }
 
 /** A flag for each setting that may have one. Flags are named after settings, so that commander's names are theirs. */
 function readFlags(argv: readonly string[]): GivenSettings {
-  const command = new Command("waybill hub").description(
-    "Starts the hub. Flags go before the environment, and that before .env.",
-  );
+  const command = new Command("waybill hub")
+    .description(
+      `Starts the hub. Settings come from flags, the environment and .env, the first that has one; ${SETTINGS.authSecret.env} from the latter two only.`,
+    )
+    .showSuggestionAfterError(false)
+    .configureOutput({
+      outputError: (text, write) => write(`waybill: ${text.trim().replace(/^error: /, "")} (see waybill hub --help)\n`),
+    });
   for (const name of SETTING_NAMES) {
     const setting: Setting<unknown> = SETTINGS[name];
     const flag = flagOf(name);
     const byDefault = defaultText(name);
-    const note = byDefault === "" ? "" : ` (${setting.env}, default ${byDefault})`;
-    if (flag) command.option(`${flag} <${setting.unit ?? "value"}>`, `${setting.about}${note}`);
+    const note = byDefault === "" ? setting.env : `${setting.env}, default ${byDefault}`;
+    if (flag) command.option(`${flag} <${setting.unit ?? "value"}>`, `${setting.about} (${note})`);
   }
   return command.parse(argv, { from: "user" }).opts<GivenSettings>();
 }

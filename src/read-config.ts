@@ -32,6 +32,15 @@ export function settingsFromEnvironment(environment: Readonly<Record<string, str
   return Object.fromEntries(given.filter(([, value]) => value !== undefined && value !== ""));
 }
 
+/** Variables of the terminals, which read the same `.env`. */
+const OF_CLIENTS = ["WAYBILL_URL", "WAYBILL_TOKEN"];
+
+/** What of an environment, or of a parsed `.env`, looks like a setting and is none: mostly a slip of the pen. */
+export function unknownSettings(environment: Readonly<Record<string, string | undefined>>): string[] {
+  const known = new Set<string>([...OF_CLIENTS, ...SETTING_NAMES.map((name) => SETTINGS[name].env)]);
+  return Object.keys(environment).filter((variable) => variable.startsWith("WAYBILL_") && !known.has(variable));
+}
+
 /** `leaseMs` is `--lease-ms`; the flag, as the environment, says the setting's short name. */
 export function flagOf(name: SettingName): string | undefined {
   const setting: Setting<unknown> = SETTINGS[name];

@@ -5,7 +5,7 @@ import type { Caller } from "./handler";
 /** Shows an operator what left a queue unprocessed, oldest first. */
 export async function dead(caller: Caller, argument: unknown): Promise<object> {
   const { queue, limit, afterSeq } = caller.read.dead(argument);
-  const { total, letters } = await caller.broker.deadLetters(caller.session, queue, limit, afterSeq);
+  const { total, letters } = await caller.broker.dead.list(caller.session, queue, limit, afterSeq);
   return { queue, total, messages: letters.map(describeLetter) };
 }
 
