@@ -23,9 +23,9 @@ import type {
   Store,
 } from "../../queue/store";
 import type { AppendRow, Change, ExpiredRow, Journal, RoomAppendRow, Snapshot, StoredMessage } from "./journal";
-import { QueueState, type Lease, type SettleBatch } from "./queue-state";
+import { Directory } from "./directory";
+import type { Lease, QueueState, SettleBatch } from "./queue-state";
 import { RecentAcks } from "./recent-acks";
-import { RoomState } from "./room-state";
 
 export interface LedgerSettings {
   /** Messages in one queue past which publishes to it are refused. */
@@ -52,13 +52,10 @@ const SWEEP = 2_000;
  */
 export class LedgerStore implements Store {
   readonly durability: Durability;
-  private readonly queues = new Map<QueueAddress, QueueState>();
-  private readonly queuesByNo = new Map<number, QueueState>();
-  private readonly rooms = new Map<RoomAddress, RoomState>();
+  private readonly directory: Directory;
   private readonly recentAcks = new RecentAcks();
   private readonly leasing = new Set<QueueState>();
   private hint: (queue: QueueAddress) => void = () => {};
-  private lastNo = 0;
   private lastSeq = 0;
   private residentBytes = 0;
   private nextDue = Infinity;
@@ -77,6 +74,7 @@ export class LedgerStore implements Store {
     private readonly settings: LedgerSettings,
   ) {
     this.durability = journal.durability;
+    this.directory = new Directory(journal, settings.maxQueues);
   }
 
   onHint(listener: (queue: QueueAddress) => void): void {
@@ -121,7 +119,7 @@ export class LedgerStore implements Store {
     now: number,
     leaseMs: number,
   ): Promise<readonly Delivery[]> {
-    const queue = this.queues.get(address);
+    const queue = this.directory.queue(address);
     if (queue === undefined) return NO_DELIVERIES;
     const deliveries = this.deal(queue, requests, now, now + leaseMs);
     if (queue.leases.size > 0) this.leasing.add(queue);
@@ -137,7 +135,7 @@ export class LedgerStore implements Store {
     /** Batches with an ack that was said again: "already" is answered only when it is stored. */
     const awaited = new Set([batch]);
     for (const request of requests) {
-      const queue = this.queues.get(request.queue);
+      const queue = this.directory.queue(request.queue);
       const lease = queue?.leases.get(request.id);
       if (
         queue === undefined ||
@@ -187,8 +185,8 @@ export class LedgerStore implements Store {
   }
 
   async join(address: RoomAddress, inboxAddress: QueueAddress, since: Since | undefined): Promise<Membership> {
-    const room = this.roomAt(address);
-    const inbox = this.queueAt(inboxAddress);
+    const room = this.directory.openRoom(address);
+    const inbox = this.directory.openQueue(inboxAddress);
     if (since !== undefined) this.refuseWhenFull(inbox);
     const lastSeq = this.lastSeq;
     // From here on the room's messages go to the inbox as well; the journal puts the history before them.
@@ -217,8 +215,8 @@ export class LedgerStore implements Store {
   }
 
   async leave(address: RoomAddress, inboxAddress: QueueAddress): Promise<Membership> {
-    const room = this.rooms.get(address);
-    const inbox = this.queues.get(inboxAddress);
+    const room = this.directory.room(address);
+    const inbox = this.directory.queue(inboxAddress);
     if (room !== undefined && inbox !== undefined && room.has(inbox)) {
       const endLeave = room.beginLeave(inbox);
       await this.journal.leave(room.no, inbox.no);
@@ -228,7 +226,7 @@ export class LedgerStore implements Store {
   }
 
   stats(address: QueueAddress): Promise<QueueStats> {
-    const queue = this.queues.get(address);
+    const queue = this.directory.queue(address);
     return Promise.resolve({
       ready: queue?.ready ?? 0,
       delayed: queue?.delayed ?? 0,
@@ -239,12 +237,12 @@ export class LedgerStore implements Store {
   }
 
   async deadLetters(address: QueueAddress, limit: number, afterSeq: number): Promise<readonly DeadLetter[]> {
-    const queue = this.queues.get(address);
+    const queue = this.directory.queue(address);
     return queue === undefined ? [] : this.journal.deadLetters(queue.no, limit, afterSeq);
   }
 
   async redrive(address: QueueAddress, ids: readonly string[] | undefined): Promise<number> {
-    const queue = this.queues.get(address);
+    const queue = this.directory.queue(address);
     if (queue === undefined) return 0;
     // What dies again meanwhile waits for the next redrive.
     const diedBy = Date.now();
@@ -261,7 +259,7 @@ export class LedgerStore implements Store {
   }
 
   async purge(address: QueueAddress, ids: readonly string[] | undefined): Promise<number> {
-    const queue = this.queues.get(address);
+    const queue = this.directory.queue(address);
     if (queue === undefined) return 0;
     const purged = await this.journal.purge(queue.no, ids);
     queue.dead -= purged;
@@ -284,41 +282,14 @@ export class LedgerStore implements Store {
     this.lastSeq = snapshot.lastSeq;
     this.nextDue = snapshot.nextDue ?? Infinity;
     this.nextExpiry = snapshot.nextExpiry ?? Infinity;
-    const roomsByNo = new Map<number, RoomState>();
-    for (const { no, address, delayed, dead, expired } of snapshot.queues) {
-      this.lastNo = Math.max(this.lastNo, no);
-      if (isRoomAddress(address)) {
-        const room = new RoomState(no, address);
-        this.rooms.set(address, room);
-        roomsByNo.set(no, room);
-      } else {
-        const queue = this.addQueueState(no, address);
-        queue.total = delayed;
-        queue.delayed = delayed;
-        queue.dead = dead;
-        queue.expired = expired;
-      }
-    }
-    for (const { queueNo, priority, count } of snapshot.lanes) {
-      const queue = this.queuesByNo.get(queueNo);
-      if (queue === undefined) continue;
-      queue.total += count;
-      const lane = queue.lane(priority);
-      lane.closeBefore(1);
-      lane.onDisk = count;
-    }
-    for (const { roomNo, inboxNo } of snapshot.members) {
-      const inbox = this.queuesByNo.get(inboxNo);
-      if (inbox) roomsByNo.get(roomNo)?.restore(inbox);
-    }
-    for (const { queueNo, group, seq } of snapshot.groupHolders) this.queuesByNo.get(queueNo)?.holdGroup(group, seq);
+    this.directory.restore(snapshot);
   }
 
   private planRow(message: NewMessage): AppendRow | RoomAppendRow | WaybillError {
     try {
       return isRoomAddress(message.target)
         ? this.planRoomRow(message, message.target)
-        : this.planQueueRow(message, this.queueAt(message.target), undefined);
+        : this.planQueueRow(message, this.directory.openQueue(message.target), undefined);
     } catch (error) {
       if (error instanceof WaybillError) return error;
       throw error;
@@ -326,7 +297,7 @@ export class LedgerStore implements Store {
   }
 
   private planRoomRow(message: NewMessage, address: RoomAddress): RoomAppendRow {
-    const room = this.roomAt(address);
+    const room = this.directory.openRoom(address);
     const stored = this.storedMessage(message, room.no, address as unknown as QueueAddress, undefined, 0);
     const inboxes = [...room.inboxes()];
     // Before the first copy is planned: a message goes to all members or to none.
@@ -391,7 +362,7 @@ export class LedgerStore implements Store {
       return;
     }
     const { message, dueAt, resident } = row;
-    const queue = this.queuesByNo.get(message.queueNo);
+    const queue = this.directory.queueNo(message.queueNo);
     if (queue === undefined) return;
     if (!stored) queue.total--;
     else this.lookForExpiryAt(message.expiresAt);
@@ -532,7 +503,7 @@ export class LedgerStore implements Store {
     this.nextDue = next ?? Infinity;
     const touched = new Set<QueueState>();
     for (const message of messages) {
-      const queue = this.queuesByNo.get(message.queueNo);
+      const queue = this.directory.queueNo(message.queueNo);
       if (queue === undefined) continue;
       queue.delayed--;
       if (queue.lane(message.priority).covers(message.seq)) this.residentBytes += sizeOf(message);
@@ -548,7 +519,7 @@ export class LedgerStore implements Store {
     const ends: Promise<void>[] = [];
     const onDisk: { row: ExpiredRow; queue: QueueState }[] = [];
     for (const row of rows) {
-      const queue = this.queuesByNo.get(row.queueNo);
+      const queue = this.directory.queueNo(row.queueNo);
       if (queue === undefined) continue;
       const lane = queue.lane(row.priority);
       if (!row.delayed && lane.covers(row.seq)) {
@@ -591,39 +562,6 @@ export class LedgerStore implements Store {
     let count = 0;
     for (const queue of this.leasing) count += queue.leases.size;
     return count;
-  }
-
-  private queueAt(address: QueueAddress): QueueState {
-    const queue = this.queues.get(address);
-    if (queue) return queue;
-    return this.addQueueState(this.newNo(address), address);
-  }
-
-  private addQueueState(no: number, address: QueueAddress): QueueState {
-    const queue = new QueueState(no, address);
-    this.queues.set(address, queue);
-    this.queuesByNo.set(no, queue);
-    return queue;
-  }
-
-  private roomAt(address: RoomAddress): RoomState {
-    const known = this.rooms.get(address);
-    if (known) return known;
-    const room = new RoomState(this.newNo(address), address);
-    this.rooms.set(address, room);
-    return room;
-  }
-
-  private newNo(address: QueueAddress | RoomAddress): number {
-    if (this.queues.size + this.rooms.size >= this.settings.maxQueues) {
-      throw new WaybillError(
-        "LIMIT_REACHED",
-        `There are ${this.settings.maxQueues} queues and rooms, as many as there may be.`,
-      );
-    }
-    const no = ++this.lastNo;
-    this.journal.addQueue(no, address);
-    return no;
   }
 }
 
