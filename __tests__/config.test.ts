@@ -73,6 +73,8 @@ const bad: [env: string, given: string, allowed: string][] = [
   ["WAYBILL_PREFETCH", "20000", "WAYBILL_MAX_PREFETCH"],
   ["WAYBILL_BACKOFF_MAX_MS", "10", "WAYBILL_BACKOFF_MS"],
   ["LOG_LEVEL", "loud", "fatal, error, warn"],
+  ["WAYBILL_STORE", "data/waybill.db", "sqlite:<path of a file>, or memory:"],
+  ["WAYBILL_STORE", "memory:data", "sqlite:<path of a file>, or memory:"],
 ];
 
 it.each(bad)("%s=%s stops the start with one line", (env, given, allowed) => {

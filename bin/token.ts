@@ -41,8 +41,9 @@ export function runToken(argv: readonly string[]): ExitCode {
 }
 
 function tokenCommand(): Command {
-  const list = (flag: string, about: string): Option => new Option(`--${flag} <list>`, about).argParser(readList);
-  return new Command("token")
+  const list = (flag: string, about: string, read = readList): Option =>
+    new Option(`--${flag} <list>`, about).argParser(read);
+  return new Command("waybill token")
     .description(`Signs a token with ${SETTINGS.authSecret.env}. Lists are separated by commas and may hold patterns.`)
     .addArgument(new Argument("<clientId>", "whom the token is for").argParser(readClientId))
     .addOption(
@@ -50,12 +51,12 @@ function tokenCommand(): Command {
         .default(DEFAULT_EXPIRES_MS, "30d")
         .argParser(readDuration),
     )
-    .addOption(list("namespaces", "namespaces to connect to (all)"))
+    .addOption(list("namespaces", "namespaces to connect to (all)", readNamespaces))
     .addOption(list("publish", "queues, inboxes (@name) and rooms (room:name) to publish to (all)"))
     .addOption(list("consume", "shared queues to consume (all)"))
     .addOption(list("join", "rooms to join (all)"))
     .addOption(list("invite", "rooms to put others in (none)"))
-    .option("--operator", "opens the operator's requests");
+    .option("--operator", "puts clients in every room, and handles dead letters");
 }
 
 function readSecret(): string | undefined {
@@ -63,12 +64,20 @@ function readSecret(): string | undefined {
   try {
     const { authSecret } = readSettings({ authSecret: process.env[env] });
     if (authSecret !== "") return authSecret;
-    process.stderr.write(`token: ${env} is not set: put the hub's secret there, in the environment or in .env\n`);
+    process.stderr.write(
+      `waybill token: ${env} is not set: put the hub's secret there, in the environment or in .env\n`,
+    );
   } catch (error) {
     if (!(error instanceof SettingError)) throw error;
-    process.stderr.write(`token: ${error.message}\n`);
+    process.stderr.write(`waybill token: ${error.message}\n`);
   }
   return undefined;
+}
+
+function readNamespaces(text: string): string[] {
+  const patterns = readList(text);
+  if (patterns.every((pattern) => /^[/*]/.test(pattern))) return patterns;
+  throw new InvalidArgumentError("A namespace begins with a slash: /caps.");
 }
 
 /** An empty list is one that allows nothing. */

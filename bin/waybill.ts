@@ -54,4 +54,7 @@ function version(): string {
   return String((JSON.parse(manifest) as { version?: unknown }).version);
 }
 
+// A reader that goes away (`--help | head`) is no reason to crash; what has more to do listens for itself.
+process.stdout.on("error", () => undefined);
+
 void run(process.argv.slice(2)).then((code) => (process.exitCode = code));

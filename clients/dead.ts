@@ -3,9 +3,11 @@ import { config as loadEnvFile } from "dotenv";
 import { io } from "socket.io-client";
 import { isNamespace, isQueueName } from "../src/protocol/names";
 import type { WireError } from "../src/protocol/errors";
-import type { DeadReply, PurgeReply, RedriveReply, Reply } from "../src/protocol/wire";
+import type { DeadLetterMessage, DeadReply, PurgeReply, RedriveReply, Reply } from "../src/protocol/wire";
 import { addHubOptions, readArguments, readCount, type HubArguments } from "./terminal/arguments";
+import { causeOf } from "./terminal/connection-lines";
 import { EXIT, type ExitCode } from "./terminal/exit-codes";
+import { shown } from "./terminal/screen";
 
 const ACTIONS = ["list", "show", "redrive", "purge"] as const;
 type Action = (typeof ACTIONS)[number];
@@ -31,8 +33,8 @@ export async function runDead(argv: readonly string[]): Promise<ExitCode> {
   if (exit !== undefined) return exit;
   const [action, queue] = command.processedArgs as [Action, string];
   const options = command.opts<DeadOptions>();
-  const socket = io(options.url + options.namespace, {
-    auth: { clientId: options.token === undefined ? "operator" : undefined, token: options.token },
+  const socket = io(new URL(options.namespace, options.url).href, {
+    auth: { clientId: options.token ? undefined : "operator", token: options.token },
     transports: ["websocket"],
     reconnection: false,
   });
@@ -44,12 +46,14 @@ export async function runDead(argv: readonly string[]): Promise<ExitCode> {
   try {
     await new Promise<void>((resolve, reject) => {
       socket.once("welcome", () => resolve());
-      socket.once("connect_error", reject);
+      socket.once("connect_error", (error) =>
+        reject(isRefusedConnect(error) ? error : new Error(`no hub at ${options.url} (${causeOf(error)})`)),
+      );
     });
     await RUN[action](ask, queue, options);
     return EXIT.SETTLED;
   } catch (error) {
-    process.stderr.write(`dead: ${error instanceof Error ? error.message : String(error)}\n`);
+    process.stderr.write(`waybill dead: ${error instanceof Error ? error.message : String(error)}\n`);
     return error instanceof Refusal || isRefusedConnect(error) ? EXIT.REFUSED : EXIT.UNSETTLED;
   } finally {
     socket.disconnect();
@@ -66,19 +70,31 @@ function isRefusedConnect(error: unknown): boolean {
   return error instanceof Error && "data" in error;
 }
 
+/** The dead letter with this id, on whichever page it is. @throws Error when there is none. */
+async function findDead(ask: Ask, queue: string, id: string): Promise<DeadLetterMessage> {
+  for (let afterSeq: number | undefined; ;) {
+    const { messages } = await ask<DeadReply>("dead", { queue, afterSeq });
+    const found = messages.find((message) => message.id === id);
+    if (found) return found;
+    afterSeq = messages.at(-1)?.seq;
+    if (afterSeq === undefined) throw new Error(`no dead letter ${id} in ${queue}`);
+  }
+}
+
 const RUN: Readonly<Record<Action, (ask: Ask, queue: string, options: DeadOptions) => Promise<void>>> = {
   async list(ask, queue, { limit }) {
     const { total, messages } = await ask<DeadReply>("dead", { queue, limit });
     for (const { id, event, diedAt, attempts, reason } of messages) {
-      print(`${diedAt}  ${event}  ${id}  ${attempts} ${attempts === 1 ? "attempt" : "attempts"}: ${reason}`);
+      const tries = `${attempts} ${attempts === 1 ? "attempt" : "attempts"}`;
+      print(`${diedAt}  ${shown(event)}  ${shown(id)}  ${tries}: ${shown(reason)}`);
     }
     print(`${total} dead in ${queue}${total > messages.length ? `, ${messages.length} shown` : ""}`);
   },
   async show(ask, queue, { id, limit }) {
-    const { messages } = await ask<DeadReply>("dead", { queue, limit });
-    for (const message of messages) {
-      if (id === undefined || id.includes(message.id)) print(JSON.stringify(message, undefined, 2));
-    }
+    const messages = id
+      ? await Promise.all(id.map((one) => findDead(ask, queue, one)))
+      : (await ask<DeadReply>("dead", { queue, limit })).messages;
+    for (const message of messages) print(JSON.stringify(message, undefined, 2));
   },
   async redrive(ask, queue, { id }) {
     const { redriven } = await ask<RedriveReply>("redrive", { queue, ids: id });
@@ -92,7 +108,7 @@ const RUN: Readonly<Record<Action, (ask: Ask, queue: string, options: DeadOption
 
 function deadCommand(): Command {
   return addHubOptions(
-    new Command("dead")
+    new Command("waybill dead")
       .description("Shows what left a queue unprocessed, puts it back, or throws it away. Needs an operator's token.")
       .addArgument(new Argument("<action>", "what to do").choices(ACTIONS))
       .addArgument(
@@ -112,9 +128,17 @@ function deadCommand(): Command {
         if ((action === "redrive" || action === "purge") && (id === undefined) === (all !== true)) {
           command.error(`${action} needs either --id or --all`);
         }
-      }),
+      })
+      .addHelpText("after", HELP),
   );
 }
+
+const HELP = `
+Exit codes:
+  0  done
+  1  no hub, no answer, or no such dead letter
+  2  wrong command line
+  3  refused by the hub (a wrong token, one that is not an operator's)`;
 
 function readAs(text: string, isAllowed: (text: string) => boolean, otherwise: string): string {
   if (isAllowed(text)) return text;

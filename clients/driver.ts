@@ -38,7 +38,7 @@ export async function runDriver(argv: readonly string[]): Promise<ExitCode> {
 
 function driverCommand(): Command {
   return addHubOptions(
-    new Command("driver")
+    new Command("waybill driver")
       .description("Takes orders from the shared queue, and those that are for this driver alone.")
       .addArgument(new Argument("<id>", "name of the driver: its identity at the hub").argParser(readClientId))
       .addOption(
@@ -129,5 +129,3 @@ function obey(line: string, terminal: Terminal, manual: ManualPace | undefined):
   }
   if (!manual) say(`${command.name} is for drivers started with --manual`, "bad");
 }
-
-if (require.main === module) void runDriver(process.argv.slice(2)).then((code) => (process.exitCode = code));

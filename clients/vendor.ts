@@ -40,7 +40,7 @@ export async function runVendor(argv: readonly string[]): Promise<ExitCode> {
 
 function vendorCommand(): Command {
   return addHubOptions(
-    new Command("vendor")
+    new Command("waybill vendor")
       .description("Places orders for a store and hears what becomes of them.")
       .addArgument(new Argument("<store>", "name of the store: its identity at the hub").argParser(readClientId))
       .addOption(
@@ -72,7 +72,7 @@ async function keepShop(store: string, { url, token, every, count, driver }: Ven
   const terminal = new Terminal("vendor", store, { url, token });
   const { client, say } = terminal;
   const book = new OrderBook();
-  let endsWhenSettled = count !== undefined;
+  let endsWhenSettled = false;
   const shop = new Shop(client, book, {
     store,
     driver,
@@ -86,7 +86,10 @@ async function keepShop(store: string, { url, token, every, count, driver }: Ven
   return terminal.run({
     begin: async () => {
       await client.consume(undefined, shop.hear);
-      if (every !== "off") shop.stream(every, count);
+      if (every === "off") return;
+      shop.stream(every, count);
+      // Not before: news of an earlier run's order may come first, and nothing is open then either.
+      endsWhenSettled = count !== undefined;
     },
     onCommand: (line) => obey(line, terminal, shop, book, store),
     onInputEnd: () => {
@@ -133,5 +136,3 @@ function listOrders(book: OrderBook, say: (text: string) => void): void {
     say(`${shown(order.orderId)}  ${state.padEnd(10)}  ${shown(order.customer)}, ${shown(order.address)}`);
   }
 }
-
-if (require.main === module) void runVendor(process.argv.slice(2)).then((code) => (process.exitCode = code));

@@ -1,9 +1,10 @@
 import { createColors } from "picocolors";
 
-const MIN_WIDTH = 100;
+const MIN_WIDTH = 80;
 const MAX_WIDTH = 120;
 const TIME_WIDTH = 6;
-const DRIVER_WIDTH = 22;
+/** "picked up c3ygue4j5d" */
+const DRIVER_WIDTH = 20;
 const GAP = " │ ";
 /** What continues on the next row stands in by this much. */
 const INDENT = "  ";

@@ -53,6 +53,16 @@ describe("a store's file", () => {
     await expect(open(url)).rejects.toThrow(`${path.basename(file)} cannot be used: file is not a database`);
   });
 
+  test("that is a folder, or in a place that is none, is named in the error", async () => {
+    const url = sqliteFile();
+    const file = url.slice("sqlite:".length);
+    await expect(open(`sqlite:${path.dirname(file)}`)).rejects.toThrow(
+      `${path.dirname(file)} cannot be used: it is a folder`,
+    );
+    fs.writeFileSync(file, "");
+    await expect(open(`sqlite:${file}/below.db`)).rejects.toThrow(`${file}/below.db cannot be used: `);
+  });
+
   test.each(["", "sqlite:", "postgres://x", "memory:x"])("%j names no store", async (url) => {
     await expect(open(url)).rejects.toThrow(/names no store/);
   });

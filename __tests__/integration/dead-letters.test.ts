@@ -94,14 +94,46 @@ it("the same from a shell: waybill dead list, show, redrive, purge", async () =>
   expect((await dead("redrive driver --id m-0")).lines).toEqual(["1 put back in driver"]);
   expect(await dead("purge driver")).toMatchObject({
     code: 2,
-    complaints: "dead: purge needs either --id or --all (see dead --help)\n",
+    complaints: "waybill dead: purge needs either --id or --all (see waybill dead --help)\n",
   });
   expect((await dead("purge driver --all")).lines).toEqual(["2 thrown away from driver"]);
   const stranger = { ...asOperator, WAYBILL_TOKEN: token({ sub: "d1" }) };
   expect(await dead("list driver", stranger)).toMatchObject({
     code: 3,
-    complaints: "dead: FORBIDDEN: d1 is not an operator.\n",
+    complaints: "waybill dead: FORBIDDEN: d1 is not an operator.\n",
   });
   const liar = { ...asOperator, WAYBILL_TOKEN: "not a token" };
   expect(await dead("list driver", liar)).toMatchObject({ code: 3, complaints: expect.stringContaining("token") });
+}, 60_000);
+
+it("waybill dead finds a message beyond the first page, shows no control characters, and says what is not there", async () => {
+  const hub = await startHub();
+  const client = connect(hub.url, { namespace: "/caps", clientId: "d1" });
+  const queue = "driver";
+  const ids = Array.from({ length: 120 }, (_, number) => `m-${number}`);
+  await Promise.all(ids.map((id) => client.publish({ id, queue, event: "pickup\u00a0", payload: id })));
+  await new Promise<void>((resolve, reject) => {
+    let left = ids.length;
+    const refuse = (): never => {
+      if (--left === 0) setImmediate(resolve);
+      throw new Nack({ dead: true, reason: "away\u001b[2J" });
+    };
+    client.consume(queue, refuse).catch(reject);
+  });
+  await client.close();
+  // A slash at the end, as browsers write addresses.
+  const dead = (args: string) => new TerminalProcess(`dead ${args} --url ${hub.url}/`).ended;
+  const shown = await dead("show driver --id m-119");
+  expect(JSON.parse(shown.lines.join(""))).toMatchObject({ id: "m-119", payload: "m-119" });
+  const listed = await dead("list driver --limit 1");
+  expect(listed.lines).toEqual([expect.stringMatching(/m-0 {2}1 attempt: away$/), "120 dead in driver, 1 shown"]);
+  expect(await dead("show driver --id m-120")).toMatchObject({
+    code: 1,
+    complaints: "waybill dead: no dead letter m-120 in driver\n",
+  });
+  await hub.stop();
+  expect(await dead("list driver")).toMatchObject({
+    code: 1,
+    complaints: `waybill dead: no hub at ${hub.url}/ (ECONNREFUSED)\n`,
+  });
 }, 60_000);

@@ -1,3 +1,5 @@
+import { spawn } from "node:child_process";
+import { join } from "node:path";
 import { runDriver } from "../../clients/driver";
 import { runVendor } from "../../clients/vendor";
 import { runToken } from "../../bin/token";
@@ -45,10 +47,11 @@ test.each<[Command, string]>([
   ["token", "@acme"],
   ["token", "acme --expires never"],
   ["token", "acme --publish a,,b"],
+  ["token", "acme --namespaces caps"],
 ])("%s %s: one line, exit code 2", async (command, args) => {
   const { code, out, complaints } = await run(command, args);
   expect({ code, out }).toEqual({ code: 2, out: "" });
-  expect(complaints).toMatch(new RegExp(`^${command}: [^\\n]+ \\(see ${command} --help\\)\\n$`));
+  expect(complaints).toMatch(new RegExp(`^waybill ${command}: [^\\n]+ \\(see waybill ${command} --help\\)\\n$`));
 });
 
 test.each(["vendor", "driver"] as const)("%s --help tells of every exit code", async (command) => {
@@ -61,7 +64,7 @@ test.each(["", "short"])("no token is signed with the secret %j", async (secret)
   jest.replaceProperty(process, "env", { ...process.env, WAYBILL_AUTH_SECRET: secret });
   const { code, out, complaints } = await run("token", "acme");
   expect({ code, out }).toEqual({ code: 2, out: "" });
-  expect(complaints).toMatch(/^token: WAYBILL_AUTH_SECRET[^\n]+\n$/);
+  expect(complaints).toMatch(/^waybill token: WAYBILL_AUTH_SECRET[^\n]+\n$/);
 });
 
 test.each([
@@ -72,3 +75,17 @@ test.each([
   expect(ended).toMatchObject({ code, lines: [] });
   expect(ended.complaints).toMatch(complaint);
 });
+
+test.each(["--help", "hub --help", "vendor --help"])(
+  "waybill %s | head: a reader that goes away is no crash",
+  async (args) => {
+    const root = join(__dirname, "../..");
+    const program = ["-r", "ts-node/register/transpile-only", "bin/waybill.ts", ...args.split(" ")];
+    const child = spawn(process.execPath, program, { cwd: root, stdio: ["ignore", "pipe", "pipe"] });
+    child.stdout.destroy();
+    let complaints = "";
+    child.stderr.setEncoding("utf8").on("data", (text: string) => (complaints += text));
+    const code = await new Promise((resolve) => child.once("close", resolve));
+    expect({ code, complaints }).toEqual({ code: 0, complaints: "" });
+  },
+);

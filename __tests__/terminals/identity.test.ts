@@ -25,6 +25,13 @@ test.each(["vendor acme", "driver d1"])(
   },
 );
 
+test("without a token it is told where one is looked for", async () => {
+  const { url } = await startHub({ authSecret: SECRET });
+  const { code, complaints } = await new TerminalProcess(`vendor acme --url ${url}`).ended;
+  expect(code).toBe(3);
+  expect(complaints).toMatch(/^vendor: the hub refuses acme: .+ \(no WAYBILL_TOKEN or --token was given\)\n$/);
+});
+
 test("a token that `waybill token` signed opens the hub", async () => {
   const { url } = await startHub({ authSecret: SECRET });
   const vendor = new TerminalProcess("vendor acme --every off", {

@@ -1,3 +1,5 @@
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { connect } from "../../clients/hub-client";
 import { sqliteFile, startHub, stopHubs } from "../support/start-hub";
 import { killTerminals, TerminalProcess } from "./terminal-process";
@@ -119,6 +121,28 @@ test("thanks for an order of its earlier run", async () => {
   const { code, lines } = await vendor.ended;
   expect(code).toBe(0);
   expect(lines.at(-1)).toBe("VENDOR: sent 0, confirmed 0, delivered 0, outstanding 0, delivered from an earlier run 1");
+});
+
+test("news of an earlier run's order do not end a run with --count before it has begun", async () => {
+  const { url } = await startHub();
+  const driver = connect(url, { namespace: "/caps", clientId: "d0" });
+  const order = { store: "acme", orderId: "1", customer: "Jamal Braun", address: "Schmittfort LA" };
+  await driver.publish({ client: "acme", event: "delivered", payload: order });
+  await driver.close();
+  start(`driver d1 ${QUICK}`, url);
+  const { code, lines } = await start("vendor acme --every 20ms --count 3", url).ended;
+  expect(code).toBe(0);
+  expect(lines.at(-1)).toBe("VENDOR: sent 3, confirmed 3, delivered 3, outstanding 0, delivered from an earlier run 1");
+});
+
+test("something else at the hub's address is told from a hub that is away", async () => {
+  const stranger = createServer((_request, response) => response.writeHead(404).end());
+  stranger.on("upgrade", (_request, socket) => socket.end("HTTP/1.1 404 Not Found\r\n\r\n"));
+  await new Promise<void>((resolve) => stranger.listen(0, "127.0.0.1", resolve));
+  const vendor = start("vendor acme", `http://127.0.0.1:${(stranger.address() as AddressInfo).port}`);
+  await vendor.line(/^HUB: away \(Unexpected server response: 404\), trying again until it is back$/);
+  expect((await vendor.interrupt()).code).toBe(0);
+  await new Promise((resolve) => stranger.close(resolve));
 });
 
 test("sets aside what is no news of an order, and goes on", async () => {

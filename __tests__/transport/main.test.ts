@@ -13,7 +13,7 @@ it("says where it listens, how messages are kept and that it is open, and goes d
   const hub = new HubProcess({ flags: inMemory });
   const url = await hub.url();
   await hub.saw(/no WAYBILL_AUTH_SECRET: anyone on this machine may connect; loopback only/);
-  expect(hub.output).toContain("store memory:: messages are in memory only");
+  expect(hub.output).toContain("messages are in memory only (memory:)");
   const { client } = await connectStock(url, { reconnection: false });
   const ended = client.disconnected();
   hub.signal("SIGTERM");
@@ -50,12 +50,20 @@ it("takes flags over the environment over .env", async () => {
   expect(welcome).toMatchObject({ limits: { maxBatch: 2, maxPrefetch: 300 } });
 });
 
+it("warns of variables that look like settings and are none, in the environment and in .env", async () => {
+  const cwd = temporaryFolder();
+  writeFileSync(path.join(cwd, ".env"), "WAYBILL_LEASE=100\nWAYBILL_URL=http://127.0.0.1:3000\n");
+  const hub = new HubProcess({ cwd, env: { WAYBILL_MAX_ATEMPTS: "2" }, flags: inMemory });
+  await hub.saw(/there is no setting WAYBILL_LEASE, WAYBILL_MAX_ATEMPTS: not looked at/);
+});
+
 describe("a start that fails says why in one line and exits 1", () => {
   const failures: [string, string[], RegExp][] = [
     ["a bad setting", ["--lease-ms", "soon"], /^waybill: WAYBILL_LEASE_MS: given "soon"; allowed: .*\n$/],
     ["an address that is not for an open hub", ["--host", "0.0.0.0"], /^waybill: HOST: given "0.0.0.0"; .*\n$/],
-    ["a store that is none", ["--store", "papyrus:"], /^waybill: .*"papyrus:".*\n$/],
-    ["a flag that is none", ["--colour"], /^.*unknown option '--colour'.*\n$/],
+    ["a store that is none", ["--store", "papyrus:"], /^waybill: WAYBILL_STORE: given "papyrus:"; .*\n$/],
+    ["a flag that is none", ["--colour"], /^waybill: unknown option '--colour' \(see waybill hub --help\)\n$/],
+    ["a flag that is almost one", ["--prot", "1"], /^waybill: unknown option '--prot' \(see waybill hub --help\)\n$/],
   ];
 
   it.each(failures)("%s", async (_what, flags, output) => {

@@ -10,6 +10,7 @@ const DEFAULT_URL = "http://127.0.0.1:3000";
 /** Where the hub is and how to prove who one is, as flags or from the environment. */
 export interface HubArguments {
   url: string;
+  /** Empty, as a line of .env that was not filled in, is not given. */
   token?: string;
 }
 
@@ -18,12 +19,7 @@ export function addHubOptions(command: Command): Command {
     .addOption(
       new Option("--url <url>", "where the hub is").env("WAYBILL_URL").default(DEFAULT_URL).argParser(readHubUrl),
     )
-    .addOption(
-      new Option("--token <jwt>", "proof of identity, where the hub asks for one")
-        .env("WAYBILL_TOKEN")
-        // Set but empty, as a line of .env that was not filled in, is not given.
-        .argParser((text) => text || undefined),
-    );
+    .addOption(new Option("--token <jwt>", "proof of identity, where the hub asks for one").env("WAYBILL_TOKEN"));
 }
 
 /**
@@ -59,7 +55,7 @@ export function readClientId(text: string): string {
 export function readDuration(text: string): number {
   const durationMs = parseDuration(text);
   if (durationMs !== undefined && durationMs >= 1 && durationMs <= MAX_TIMER_MS) return durationMs;
-  throw new InvalidArgumentError("Write a duration such as 200ms, 5s or 1m, of at most 24 days.");
+  throw new InvalidArgumentError("Write a duration such as 200ms, 5s or 1m, from 1ms to 24 days.");
 }
 
 export function readCount(text: string): number {

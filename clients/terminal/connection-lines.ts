@@ -36,11 +36,15 @@ export function announceConnection(client: HubClient, url: string, say: Say): vo
   client.on("refused", ({ event, error }) => say(`refused ${event}: ${error.message}`, "bad"));
 }
 
-/** What lies behind Socket.IO's "websocket error": the system's own word, such as `ECONNREFUSED`. */
-function causeOf(error: Error): string {
+/**
+ * What lies behind Socket.IO's "websocket error": the system's own word, such as `ECONNREFUSED`, or else what was answered
+ * by something that is no hub.
+ */
+export function causeOf(error: Error): string {
   const inner = fieldOf(fieldOf(error, "description"), "error");
   const code = fieldOf(inner, "code");
-  return typeof code === "string" ? code : error.message;
+  if (typeof code === "string") return code;
+  return inner instanceof Error ? inner.message : error.message;
 }
 
 function fieldOf(value: unknown, name: string): unknown {

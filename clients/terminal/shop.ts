@@ -26,6 +26,7 @@ export interface ShopOptions {
 export class Shop {
   private timer: ReturnType<typeof setTimeout> | undefined;
   private paused = false;
+  private stopped = false;
 
   constructor(
     private readonly client: HubClient,
@@ -58,6 +59,7 @@ export class Shop {
 
   /** Places a made-up order now, and another each time the interval has passed; `count` of them, or without end. */
   stream(everyMs: number, count = Number.POSITIVE_INFINITY): void {
+    if (this.stopped) return;
     const full = this.book.tally().unconfirmed >= MAX_WAITING;
     if (full && !this.paused)
       this.options.say(`${MAX_WAITING} orders wait for the hub: no further ones for now`, "bad");
@@ -67,7 +69,9 @@ export class Shop {
     this.timer = left > 0 ? setTimeout(() => this.stream(everyMs, left), everyMs) : undefined;
   }
 
+  /** No further made-up orders, also if the stream is only about to begin. */
   stopStream(): void {
+    this.stopped = true;
     clearTimeout(this.timer);
     this.timer = undefined;
   }

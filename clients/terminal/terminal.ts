@@ -70,7 +70,8 @@ export class Terminal {
     const timeoutMs = client.state === "connected" ? Math.min(role.finishMs, MAX_TIMER_MS) : 0;
     const inTime = await Promise.race([client.close({ timeoutMs }).then(() => true), this.hurried.then(() => false)]);
     screen.close();
-    if (this.refusal) process.stderr.write(`${this.name}: the hub refuses ${this.clientId}: ${this.refusal.message}\n`);
+    if (this.refusal)
+      process.stderr.write(`${this.name}: the hub refuses ${this.clientId}: ${this.why(this.refusal)}\n`);
     if (this.begun) this.say(role.summary());
     const code = this.refusal ? EXIT.REFUSED : role.settled ? EXIT.SETTLED : EXIT.UNSETTLED;
     // What was not waited for would keep the process.
@@ -103,6 +104,11 @@ export class Terminal {
       if (!(error instanceof WaybillError)) throw error;
       this.refuse(error);
     }
+  }
+
+  private why({ code, message }: WaybillError): string {
+    const missing = code === "UNAUTHENTICATED" && !this.hub.token;
+    return missing ? `${message} (no WAYBILL_TOKEN or --token was given)` : message;
   }
 
   private print(label: string, text: string, mood: Mood = "plain"): void {

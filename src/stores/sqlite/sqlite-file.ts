@@ -33,9 +33,10 @@ export class SqliteFile {
 
   /** @throws Error that says why the file cannot be used. */
   static open(settings: WorkerSettings): SqliteFile {
-    fs.mkdirSync(path.dirname(path.resolve(settings.file)), { recursive: true });
-    const database = new Database(settings.file, { timeout: 0 });
+    let database: Database.Database | undefined;
     try {
+      fs.mkdirSync(path.dirname(path.resolve(settings.file)), { recursive: true });
+      database = new Database(settings.file, { timeout: 0 });
       lock(database);
       database.pragma("synchronous = FULL");
       database.pragma(`wal_autocheckpoint = ${CHECKPOINT_PAGES}`);
@@ -44,9 +45,8 @@ export class SqliteFile {
       migrate(database);
       return new SqliteFile(database, settings);
     } catch (error) {
-      database.close();
-      const reason = isBusy(error) ? "another hub has it open" : error instanceof Error ? error.message : String(error);
-      throw new Error(`${settings.file} cannot be used: ${reason}`, { cause: error });
+      database?.close();
+      throw new Error(`${settings.file} cannot be used: ${whyUnusable(settings.file, error)}`, { cause: error });
     }
   }
 
@@ -148,8 +148,24 @@ function lock(database: Database.Database): void {
   database.exec("BEGIN EXCLUSIVE; COMMIT");
 }
 
-function isBusy(error: unknown): boolean {
-  return (
-    error instanceof Error && "code" in error && typeof error.code === "string" && error.code.startsWith("SQLITE_BUSY")
-  );
+function whyUnusable(file: string, error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const code = "code" in error && typeof error.code === "string" ? error.code : "";
+  if (code.startsWith("SQLITE_BUSY")) return "another hub has it open";
+  // SQLite says "disk I/O error" and "unable to open" for what mostly is a matter of permissions.
+  if (fs.existsSync(file) && fs.statSync(file).isDirectory()) return "it is a folder";
+  if (["EACCES", "EPERM", "EROFS"].includes(code) || !isWritable(file))
+    return "this user may not write it, or its folder";
+  return error.message;
+}
+
+/** Whether this user may write a file and its folder, where SQLite keeps its log. */
+function isWritable(file: string): boolean {
+  try {
+    fs.accessSync(path.dirname(path.resolve(file)), fs.constants.W_OK);
+    if (fs.existsSync(file)) fs.accessSync(file, fs.constants.W_OK);
+    return true;
+  } catch {
+    return false;
+  }
 }
