@@ -28,6 +28,25 @@ describe("connecting", () => {
     expect(hub().handshakes[1]).toEqual({ clientId: "somebody", session: "session-1" });
   });
 
+  it("asks for a token before each connection, and again when there was none to be had", async () => {
+    let asked = 0;
+    const client = connectClient({
+      token: () => {
+        asked++;
+        if (asked === 2) throw new Error("the login server is away");
+        return Promise.resolve(`token-${asked}`);
+      },
+    });
+    await client.ready();
+    const retrying = new Promise<Error>((resolve) => {
+      client.on("retrying", ({ attempt, error }) => attempt === 2 && resolve(error));
+    });
+    hub().cut();
+    expect((await retrying).message).toBe("no token: the login server is away");
+    await hub().until(() => hub().handshakes.length === 2);
+    expect(hub().handshakes.map(({ token }) => token)).toEqual(["token-1", "token-3"]);
+  });
+
   it("gives up when the hub refuses it for good, and rejects everything", async () => {
     hub().refusal = refusal("UNAUTHENTICATED");
     const client = connectClient();

@@ -1,4 +1,5 @@
 import jwt from "jsonwebtoken";
+import { connect } from "../../clients/hub-client";
 import { connectRefused, connectStock, StockClient } from "../support/stock-client";
 import { startHub, stopHubs } from "../support/start-hub";
 
@@ -211,4 +212,19 @@ test("a client's limit of connections holds for those that become it by the dial
   expect(await join()).toMatchObject({ ok: true });
   expect(await join()).toMatchObject({ ok: true });
   expect(await join()).toMatchObject({ ok: false, error: { code: "LIMIT_REACHED" } });
+});
+
+test("a client of the library with a source of tokens outlives each of them", async () => {
+  const { url } = await startHub({ authSecret: SECRET });
+  let signed = 0;
+  const client = connect(url, {
+    reconnectDelayMs: 5,
+    token: () => token({ sub: "acme", jti: `${++signed}`, exp: Math.floor(Date.now() / 1000) + 2 }),
+  });
+  const { session } = await client.ready();
+  await new Promise<void>((resolve) => client.on("disconnected", () => resolve()));
+  expect(await client.publish({ queue: "driver", event: "pickup" })).toMatchObject({ status: "stored" });
+  expect(signed).toBeGreaterThan(1);
+  expect(client.welcome?.session).not.toBe(session);
+  await client.close();
 });

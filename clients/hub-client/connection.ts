@@ -1,5 +1,5 @@
 import { Manager, type Socket } from "socket.io-client";
-import { WaybillError } from "../../src/protocol/errors";
+import { reasonOf, WaybillError } from "../../src/protocol/errors";
 import type { ClientToHubEvents, Drain, Handshake, Refused, Welcome } from "../../src/protocol/wire";
 import { backoffDelay, RETRY_BACKOFF } from "./backoff";
 import { Deferred } from "./deferred";
@@ -80,7 +80,7 @@ export class Connection {
       reconnection: false,
       transports: settings.transports,
     }).timeout(false);
-    this.socket = manager.socket(settings.namespace, { auth: (send) => send(this.handshake()) });
+    this.socket = manager.socket(settings.namespace, { auth: (send) => this.sendHandshake(send) });
     this.listen();
   }
 
@@ -193,12 +193,27 @@ export class Connection {
     socket.on("connect_error", (error) => this.onConnectError(error));
   }
 
-  private handshake(): Handshake {
+  private sendHandshake(send: (handshake: object) => void): void {
+    const { token } = this.settings;
+    if (typeof token !== "function") {
+      send(this.handshake(token));
+      return;
+    }
+    Promise.resolve()
+      .then(token)
+      .then(
+        (fresh) => send(this.handshake(fresh)),
+        // Whoever gives tokens may be away for a while, as the hub may.
+        (error: unknown) => this.drop(`no token: ${reasonOf(error)}`),
+      );
+  }
+
+  private handshake(token: string | undefined): Handshake {
     const handshake: Handshake = {};
     // A name that the hub made up is kept: the inbox of the next connection is then the same one.
     const clientId = this.settings.clientId ?? this.welcome?.clientId;
     if (clientId !== undefined) handshake.clientId = clientId;
-    if (this.settings.token !== undefined) handshake.token = this.settings.token;
+    if (token !== undefined) handshake.token = token;
     if (this.welcome !== undefined) handshake.session = this.welcome.session;
     return handshake;
   }

@@ -5,8 +5,8 @@ export interface HubClientOptions {
   namespace?: string;
   /** Who this client is. A hub with tokens on takes it from the token. */
   clientId?: string;
-  /** JWT that proves the identity. */
-  token?: string;
+  /** JWT that proves the identity, or where to get one: asked before each attempt to connect, as tokens run out. */
+  token?: string | (() => string | Promise<string>);
   /** Publishes that may wait for their confirmation, in messages. Past it `publish()` rejects with `QUEUE_FULL`. */
   maxUnconfirmed?: number;
   /** The same bound in bytes, counted roughly: characters of the messages as JSON. */
