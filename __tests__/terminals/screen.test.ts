@@ -17,7 +17,7 @@ function render(written: string): string[] {
   const rows: string[][] = [[]];
   let row = 0;
   let column = 0;
-  // eslint-disable-next-line no-control-regex
+  // eslint-disable-next-line no-control-regex -- escape sequences are what is looked for
   for (const [, sequence, amount, character] of written.matchAll(/(\u001b\[(\d*)[A-KG])|([^\u001b])/gu)) {
     const count = Number(amount || "1");
     if (sequence?.endsWith("A")) row = Math.max(0, row - count);

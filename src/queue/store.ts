@@ -34,7 +34,7 @@ export interface SettleRequest {
 }
 
 /**
- * `already`: this holder acked that very delivery before. `lost`: it does not hold it, nothing was changed.
+ * `already`: that very delivery was acked before. `lost`: it does not hold it, nothing was changed.
  */
 export type SettleResult = "done" | "already" | "lost";
 
