@@ -156,11 +156,12 @@ class RunningHub implements Hub {
   }
 }
 
-function openStoreOf(settings: Settings, { onStoreLost, log = SILENT }: HubParts): Promise<Store> {
-  return openStore(settings.store, settings, (error) => {
+function openStoreOf(settings: Settings, { onStoreLost, log = SILENT, clock }: HubParts): Promise<Store> {
+  const onBroken = (error: Error): void => {
     log.error({ err: error }, "the store is lost: everything is refused until the hub is started anew");
     onStoreLost?.(error);
-  });
+  };
+  return openStore(settings.store, settings, onBroken, clock);
 }
 
 function brokerSettings(settings: Settings): ConstructorParameters<typeof Broker>[2] {

@@ -11,6 +11,14 @@ export class ManualClock implements Clock {
     return this.time;
   }
 
+  steady(): number {
+    return this.elapsed;
+  }
+
+  soon(callback: () => void): void {
+    setImmediate(callback);
+  }
+
   setTimer(callback: () => void, delayMs: number): Timer {
     const timer = { at: this.elapsed + delayMs, callback };
     this.timers.add(timer);

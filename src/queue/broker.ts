@@ -150,7 +150,7 @@ export class Broker {
     const isNew = this.dispatcher.add(queue, session, prefetch);
     if (isNew) session.giveAgain(queue);
     // After the reply, so that a consumer knows its queue before its first delivery.
-    setImmediate(() => this.dispatcher.deal(queue));
+    this.clock.soon(() => this.dispatcher.deal(queue));
     return ready;
   }
 

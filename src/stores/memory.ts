@@ -1,3 +1,4 @@
+import { systemClock, type Clock } from "../queue/clock";
 import { PRIORITIES, roomNameOf, type DeadLetter, type QueueAddress, type RoomAddress } from "../queue/message";
 import type { Since } from "../queue/store";
 import type {
@@ -51,7 +52,10 @@ export class MemoryJournal implements Journal {
   private olderIds = new Map<string, number>();
   private idsSince = 0;
 
-  constructor(private readonly settings: MemoryJournalSettings) {}
+  constructor(
+    private readonly settings: MemoryJournalSettings,
+    private readonly clock: Pick<Clock, "now"> = systemClock,
+  ) {}
 
   load(): Promise<Snapshot> {
     return Promise.resolve({
@@ -245,7 +249,7 @@ export class MemoryJournal implements Journal {
 
   private bury({ message, reason, holder, failures }: Extract<Change, { kind: "dead" }>, queueNo: number): void {
     const letters = this.dead.get(queueNo) ?? [];
-    letters.push({ message: { ...message, failures }, reason, lastHolder: holder, diedAt: Date.now() });
+    letters.push({ message: { ...message, failures }, reason, lastHolder: holder, diedAt: this.clock.now() });
     this.dead.set(queueNo, letters);
   }
 
@@ -277,7 +281,7 @@ export class MemoryJournal implements Journal {
   }
 
   private trim(room: Room): readonly StoredMessage[] {
-    const oldest = Date.now() - this.settings.historyMs;
+    const oldest = this.clock.now() - this.settings.historyMs;
     const overflow = Math.max(0, room.history.length - this.settings.historyMessages);
     const fresh = room.history.findIndex((message) => message.publishedAt > oldest);
     const from = Math.max(overflow, fresh < 0 ? room.history.length : fresh);

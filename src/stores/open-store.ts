@@ -1,7 +1,9 @@
+import { systemClock, type Clock } from "../queue/clock";
 import type { Store } from "../queue/store";
 import { LedgerStore } from "./ledger/ledger-store";
 import { MemoryJournal } from "./memory";
 import { SqliteJournal } from "./sqlite/sqlite-journal";
+import { StorageThread } from "./sqlite/storage-thread";
 
 export interface StoreSettings {
   /** Messages in one queue past which publishes to it are refused. */
@@ -33,18 +35,17 @@ export async function openStore(
   url: string,
   settings: StoreSettings,
   onBroken: (error: Error) => void,
+  clock: Clock = systemClock,
 ): Promise<Store> {
   const { scheme, rest } = /^(?<scheme>[a-z]+):(?<rest>.*)$/.exec(url)?.groups ?? {};
   if (scheme === "memory" && rest === "") {
-    return LedgerStore.open(new MemoryJournal(settings), {
-      ...settings,
-      laneWindow: Infinity,
-      residentBytes: Infinity,
-    });
+    const unbounded = { ...settings, laneWindow: Infinity, residentBytes: Infinity };
+    return LedgerStore.open(new MemoryJournal(settings, clock), unbounded, clock);
   }
   if (scheme === "sqlite" && rest) {
-    const journal = await SqliteJournal.open({ ...settings, file: rest }, onBroken);
-    return LedgerStore.open(journal, { ...settings, laneWindow: settings.laneWindow ?? LANE_WINDOW });
+    const worker = await StorageThread.start({ ...settings, file: rest });
+    const journal = new SqliteJournal(worker, clock, onBroken);
+    return LedgerStore.open(journal, { ...settings, laneWindow: settings.laneWindow ?? LANE_WINDOW }, clock);
   }
   throw new Error(`"${url}" names no store: use sqlite:<path of a file> or memory:`);
 }

@@ -1,5 +1,6 @@
 import { WaybillError } from "../../protocol/errors";
 import type { Durability } from "../../protocol/wire";
+import { systemClock, type Clock } from "../../queue/clock";
 import {
   isRoomAddress,
   PRIORITIES,
@@ -62,9 +63,9 @@ export class LedgerStore implements Store {
   private nextExpiry = Infinity;
 
   /** Opens the store on its journal. */
-  static async open(journal: Journal, settings: LedgerSettings): Promise<LedgerStore> {
+  static async open(journal: Journal, settings: LedgerSettings, clock: Clock = systemClock): Promise<LedgerStore> {
     const snapshot = await journal.load();
-    const store = new LedgerStore(journal, settings);
+    const store = new LedgerStore(journal, settings, clock);
     store.restore(snapshot);
     return store;
   }
@@ -72,6 +73,7 @@ export class LedgerStore implements Store {
   private constructor(
     private readonly journal: Journal,
     private readonly settings: LedgerSettings,
+    private readonly clock: Pick<Clock, "now">,
   ) {
     this.durability = journal.durability;
     this.directory = new Directory(journal, settings.maxQueues);
@@ -245,7 +247,7 @@ export class LedgerStore implements Store {
     const queue = this.directory.queue(address);
     if (queue === undefined) return 0;
     // What dies again meanwhile waits for the next redrive.
-    const diedBy = Date.now();
+    const diedBy = this.clock.now();
     let redriven = 0;
     for (let more = true; more;) {
       this.refuseWhenFull(queue);

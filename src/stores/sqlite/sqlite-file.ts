@@ -1,6 +1,7 @@
 import fs from "node:fs";
 import path from "node:path";
 import Database from "better-sqlite3";
+import type { Clock } from "../../queue/clock";
 import type { Snapshot } from "../ledger/journal";
 import { Appender } from "./appender";
 import type { Call, CallKind, Calls, WorkerSettings } from "./calls";
@@ -15,6 +16,10 @@ import { migrate } from "./schema";
 /** Pages of the write-ahead log, 4 KiB each, after which they are copied to the main file. */
 const CHECKPOINT_PAGES = 4_000;
 const CACHE_KIB = 32_768;
+
+/** What the tables need to know; the rest of the settings is about the file. */
+export type FileSettings = Omit<WorkerSettings, "file">;
+type FileTime = Pick<Clock, "now" | "steady">;
 
 /** The database file: opens it for this process alone, and commits calls, many at a time. */
 export class SqliteFile {
@@ -32,7 +37,7 @@ export class SqliteFile {
   private unfiled: { readonly no: number; readonly address: string }[] = [];
 
   /** @throws Error that says why the file cannot be used. */
-  static open(settings: WorkerSettings): SqliteFile {
+  static open(settings: WorkerSettings, time: FileTime): SqliteFile {
     let database: Database.Database | undefined;
     try {
       fs.mkdirSync(path.dirname(path.resolve(settings.file)), { recursive: true });
@@ -42,17 +47,23 @@ export class SqliteFile {
       database.pragma(`wal_autocheckpoint = ${CHECKPOINT_PAGES}`);
       database.pragma(`cache_size = -${CACHE_KIB}`);
       database.pragma("temp_store = MEMORY");
-      migrate(database);
-      return new SqliteFile(database, settings);
+      return SqliteFile.on(database, settings, time);
     } catch (error) {
       database?.close();
       throw new Error(`${settings.file} cannot be used: ${whyUnusable(settings.file, error)}`, { cause: error });
     }
   }
 
+  /** Keeps its tables in a database that is open already, making or migrating them as needed. */
+  static on(database: Database.Database, settings: FileSettings, time: FileTime): SqliteFile {
+    migrate(database);
+    return new SqliteFile(database, settings, time);
+  }
+
   private constructor(
     private readonly database: Database.Database,
-    settings: WorkerSettings,
+    settings: FileSettings,
+    private readonly time: FileTime,
   ) {
     this.ids = new IdWindow(database, settings);
     this.marks = new LeaseMarks(database);
@@ -67,8 +78,7 @@ export class SqliteFile {
   /** Carries out calls in one transaction: all of them, or none if one throws. */
   commit(calls: readonly Call[]): Calls[CallKind][1][] {
     for (const call of calls) if (call.kind === "queue") this.unfiled.push(call.argument);
-    const now = Date.now();
-    this.ids.rotate(now);
+    this.ids.rotate(this.time.now());
     this.database.exec("BEGIN IMMEDIATE");
     let results: Calls[CallKind][1][];
     try {
@@ -76,9 +86,9 @@ export class SqliteFile {
       results = calls.map((call) => this.carryOut(call));
       this.marks.write();
       this.appender.writeLastSeq();
-      const writtenAt = performance.now();
+      const writtenAt = this.time.steady();
       this.database.exec("COMMIT");
-      this.lastCommitMs = performance.now() - writtenAt;
+      this.lastCommitMs = this.time.steady() - writtenAt;
     } catch (error) {
       this.marks.forget();
       if (this.database.inTransaction) this.database.exec("ROLLBACK");

@@ -1,6 +1,5 @@
-import path from "node:path";
-import { Worker } from "node:worker_threads";
 import { WaybillError } from "../../protocol/errors";
+import type { Clock, Timer } from "../../queue/clock";
 import type { DeadLetter, QueueAddress, RoomAddress } from "../../queue/message";
 import type { Since } from "../../queue/store";
 import type {
@@ -13,16 +12,8 @@ import type {
   Snapshot,
   StoredMessage,
 } from "../ledger/journal";
-import {
-  unpackMessages,
-  packRows,
-  packChanges,
-  type Answer,
-  type Call,
-  type CallKind,
-  type Calls,
-  type WorkerSettings,
-} from "./calls";
+import { unpackMessages, packRows, packChanges, type Answer, type Call, type CallKind, type Calls } from "./calls";
+import type { StorageWorker } from "./storage-thread";
 
 /** A call that the worker has not answered yet. */
 interface Pending {
@@ -43,39 +34,28 @@ export class SqliteJournal implements Journal {
   private broken: WaybillError | undefined;
   private posting = false;
   /** Waits with nothing but changes in the outbox, for an append to take them along. */
-  private riding: NodeJS.Timeout | undefined;
+  private riding: Timer | undefined;
   private appendedAt = -Infinity;
+  /** Called when the worker is gone: a close waits for it. */
+  private ended: () => void = () => {};
 
-  /**
-   * Opens the file, making or migrating it as needed.
-   *
-   * @param onBroken called once when the worker is lost, after which every call is refused.
-   * @throws Error that says why the file cannot be used.
-   */
-  static open(settings: WorkerSettings, onBroken: (error: Error) => void): Promise<SqliteJournal> {
-    const worker = startWorker(settings);
-    return new Promise((resolve, reject) => {
-      const ended = (): void => reject(new Error("the storage worker ended"));
-      worker.once("error", reject);
-      worker.once("exit", ended);
-      worker.once("message", (answer: Answer) => {
-        worker.off("error", reject).off("exit", ended);
-        if ("opened" in answer) resolve(new SqliteJournal(worker, onBroken));
-        else reject(new Error("failed" in answer ? answer.failed : "the storage worker did not open the file"));
-      });
-    });
-  }
-
-  private constructor(
-    private readonly worker: Worker,
+  /** @param onBroken called once when the worker is lost, after which every call is refused. */
+  constructor(
+    private readonly worker: StorageWorker,
+    private readonly clock: Clock,
     onBroken: (error: Error) => void,
   ) {
-    worker.on("message", (answer: Answer) => this.answered(answer));
-    worker.on("error", (error) => {
-      this.fail(error.message);
-      onBroken(error);
+    worker.attach({
+      answered: (answer) => this.answered(answer),
+      broke: (error) => {
+        this.fail(error.message);
+        onBroken(error);
+      },
+      ended: () => {
+        this.fail("the storage worker ended");
+        this.ended();
+      },
     });
-    worker.on("exit", () => this.fail("the storage worker ended"));
   }
 
   async load(): Promise<Snapshot> {
@@ -99,7 +79,7 @@ export class SqliteJournal implements Journal {
   }
 
   async change(changes: readonly Change[]): Promise<void> {
-    await this.call("change", { now: Date.now(), changes: packChanges(changes) });
+    await this.call("change", { now: this.clock.now(), changes: packChanges(changes) });
   }
 
   async page(
@@ -132,7 +112,7 @@ export class SqliteJournal implements Journal {
     firstSeq: number,
     lastSeq: number,
   ): Promise<JoinedRow> {
-    return await this.call("join", { roomNo, inboxNo, since, firstSeq, lastSeq, now: Date.now() });
+    return await this.call("join", { roomNo, inboxNo, since, firstSeq, lastSeq, now: this.clock.now() });
   }
 
   async leave(roomNo: number, inboxNo: number): Promise<void> {
@@ -164,7 +144,7 @@ export class SqliteJournal implements Journal {
 
   async close(leased: readonly StoredMessage[]): Promise<void> {
     if (this.broken) return;
-    const ended = new Promise<void>((resolve) => this.worker.once("exit", () => resolve()));
+    const ended = new Promise<void>((resolve) => (this.ended = resolve));
     await this.call("close", { attempts: leased.flatMap((message) => [message.seq, message.attempts]) });
     await ended;
   }
@@ -187,22 +167,22 @@ export class SqliteJournal implements Journal {
 
   private postSoon(kind: CallKind): void {
     if (this.posting) return;
-    if (kind === "change" && performance.now() - this.appendedAt < RIDE_MS) {
-      this.riding ??= setTimeout(this.post, RIDE_MS);
+    if (kind === "change" && this.clock.steady() - this.appendedAt < RIDE_MS) {
+      this.riding ??= this.clock.setTimer(this.post, RIDE_MS);
       return;
     }
     this.posting = true;
-    setImmediate(this.post);
+    this.clock.soon(this.post);
   }
 
   private readonly post = (): void => {
-    clearTimeout(this.riding);
+    this.riding?.cancel();
     this.riding = undefined;
     this.posting = false;
     const calls = this.outbox;
     this.outbox = [];
-    if (calls.some((call) => call.kind === "append")) this.appendedAt = performance.now();
-    if (!this.broken && calls.length > 0) this.worker.postMessage(calls);
+    if (calls.some((call) => call.kind === "append")) this.appendedAt = this.clock.steady();
+    if (!this.broken && calls.length > 0) this.worker.post(calls);
   };
 
   private answered(answer: Answer): void {
@@ -229,10 +209,3 @@ export class SqliteJournal implements Journal {
  */
 const RIDE_MS = 2;
 const NO_DUPLICATES: readonly number[] = [];
-
-/** The worker's file as it stands beside this one: compiled, or TypeScript, which its thread compiles as it loads it. */
-function startWorker(settings: WorkerSettings): Worker {
-  const extension = path.extname(__filename);
-  const execArgv = extension === ".ts" ? ["-r", require.resolve("ts-node/register/transpile-only")] : [];
-  return new Worker(path.join(__dirname, `worker${extension}`), { workerData: settings, execArgv });
-}

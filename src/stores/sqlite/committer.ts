@@ -1,0 +1,55 @@
+import { rowsIn, type Answer, type Call, type Post } from "./calls";
+import type { SqliteFile } from "./sqlite-file";
+
+/**
+ * Rows in one transaction for each millisecond that the last commit waited for the disk, and at the least. Taking all
+ * that waits would make one herd of everything in flight: the hub and its clients would idle while it is committed, and
+ * the disk while they work. A slow disk gets larger transactions, since there the wait is what counts.
+ */
+const ROWS_PER_COMMIT_MS = 128;
+
+/** Takes posts to the file, and commits those that wait together. */
+export class Committer {
+  /** @param nextPost gives a post that waits already. */
+  constructor(
+    private readonly file: SqliteFile,
+    private readonly nextPost: () => Post | undefined,
+  ) {}
+
+  /** Commits a post, and with it what waits behind it. @returns the answer, and whether the file is closed now. */
+  commit(first: Post): { readonly answer: Answer; readonly closed: boolean } {
+    const calls = this.withWaiting(first);
+    const answer = this.carryOut(calls);
+    const closed = calls.some(({ kind }) => kind === "close");
+    if (closed) this.file.close();
+    return { answer, closed };
+  }
+
+  private withWaiting(first: Post): readonly Call[] {
+    const enough = ROWS_PER_COMMIT_MS * Math.max(1, this.file.lastCommitMs);
+    let calls: Post = first;
+    let rows = rowsIn(first);
+    while (rows < enough) {
+      const more = this.nextPost();
+      if (more === undefined) break;
+      calls = calls.concat(more);
+      rows += rowsIn(more);
+    }
+    return calls;
+  }
+
+  private carryOut(calls: readonly Call[]): Answer {
+    try {
+      return { results: this.file.commit(calls) };
+    } catch (error) {
+      return { failed: describe(error), count: calls.length };
+    }
+  }
+}
+
+/** A failure in words, with the code by which SQLite or the system knows it. */
+export function describe(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const code = "code" in error && typeof error.code === "string" ? ` (${error.code})` : "";
+  return error.message + code;
+}
