@@ -66,6 +66,8 @@ export interface NewMessage {
   readonly publishedAt: number;
   /** Not delivered before; undefined: at once. */
   readonly dueAt: number | undefined;
+  /** Whether `dueAt` is a time of day that the publisher named, rather than a delay: a step of the clock does not move it. */
+  readonly isDueFixed: boolean;
   readonly expiresAt: number | undefined;
 }
 
@@ -81,21 +83,25 @@ export interface Message {
   readonly headers: string | undefined;
   readonly publisher: string;
   readonly publishedAt: number;
-  readonly expiresAt: number | undefined;
+  /** Milliseconds since the epoch; a step of the clock moves it. */
+  expiresAt: number | undefined;
   /** Name of the room that it was published to. */
   readonly room: string | undefined;
   /** How often it was given out, counting what may have been given out before a crash: the next delivery's number less one. */
   attempts: number;
   /** How often a delivery of it ended in a nack, a lease that ran out, or a holder that went. Decides when it is dead. */
   failures: number;
+  /** Why its last delivery failed, as its consumer or the hub said; undefined: none did. */
+  lastError: string | undefined;
 }
 
 /** A message leased to one holder. `(id, attempt)` names it within its queue, and fences it. */
 export interface Delivery {
   readonly message: Message;
   readonly attempt: number;
-  /** The session that the lease belongs to. */
+  /** The session that the lease belongs to, and its client. */
   readonly holder: string;
+  readonly client: string;
   /** Milliseconds since the epoch at which the lease runs out. */
   deadline: number;
 }
@@ -105,10 +111,64 @@ export function sizeOf(message: Pick<Message, "payload" | "id" | "headers">): nu
   return 256 + message.payload.length + message.id.length + (message.headers?.length ?? 0);
 }
 
+/**
+ * Why a message is a dead letter: its consumer would not have it, no attempt was left, its time to live passed, or its
+ * queue was full.
+ */
+export const DEAD_REASONS = ["refused", "attempts", "expired", "overflow"] as const;
+export type DeadReason = (typeof DEAD_REASONS)[number];
+
 /** A message that left its queue unprocessed. */
 export interface DeadLetter {
   readonly message: Message;
-  readonly reason: string;
+  readonly reason: DeadReason;
+  /** The client that had it last; undefined: it was never out since the hub's start. */
   readonly lastHolder: string | undefined;
   readonly diedAt: number;
 }
+
+/** Which dead letters of a queue: those that meet every condition given. */
+export interface DeadSelection {
+  readonly ids?: readonly string[] | undefined;
+  readonly event?: string | undefined;
+  readonly group?: string | undefined;
+  readonly reason?: DeadReason | undefined;
+  /** A part of what its consumer or the hub said of its last delivery. */
+  readonly error?: string | undefined;
+  /** Milliseconds since the epoch, both inclusive. */
+  readonly diedFrom?: number | undefined;
+  readonly diedUntil?: number | undefined;
+  /** At most so many, the oldest first. */
+  readonly limit?: number | undefined;
+}
+
+/** How a message ended for good. A dead letter has not ended: it can still be redriven. */
+export type EndedHow = "acked" | "expired" | "purged";
+
+/** The end of a message, as the journal of endings keeps it. */
+export interface Ending {
+  readonly id: string;
+  readonly how: EndedHow;
+  /** Milliseconds since the epoch. */
+  readonly at: number;
+  /** The delivery that was acked, or the last one before the end; 0: it was never out. */
+  readonly attempt: number;
+  /** Who acked it. */
+  readonly client: string | undefined;
+}
+
+/** Where a message is, or how it ended. */
+export type Trace = { readonly queue: QueueAddress } & (
+  | {
+      readonly state: "ready";
+      readonly message: Message;
+      /** Ready messages that go before it, as far as is known without reading them. */
+      readonly aheadAtLeast: number;
+      /** What must end first: the message of its group that goes before it, or one of the same id that is out. */
+      readonly waitsFor: { readonly what: "group" | "namesake"; readonly seq: number } | undefined;
+    }
+  | { readonly state: "delayed"; readonly message: Message; readonly dueAt: number }
+  | { readonly state: "leased"; readonly message: Message; readonly delivery: Delivery }
+  | { readonly state: "dead"; readonly message: Message; readonly letter: DeadLetter }
+  | { readonly state: "ended"; readonly ending: Ending }
+);

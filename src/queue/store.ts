@@ -1,6 +1,15 @@
 import type { Durability } from "../protocol/wire";
 import type { WaybillError } from "../protocol/errors";
-import type { DeadLetter, Delivery, NewMessage, QueueAddress, RoomAddress } from "./message";
+import type {
+  DeadLetter,
+  DeadReason,
+  DeadSelection,
+  Delivery,
+  NewMessage,
+  QueueAddress,
+  RoomAddress,
+  Trace,
+} from "./message";
 
 /** What became of one appended message. `seq` grows with each message of its target, in the order of confirmation. */
 export type AppendResult =
@@ -8,8 +17,9 @@ export type AppendResult =
 
 /** One consumer's wish for deliveries. */
 export interface LeaseRequest {
-  /** The session that will hold the leases. */
+  /** The session that will hold the leases, and its client. */
   readonly holder: string;
+  readonly client: string;
   /** Messages at most. */
   readonly limit: number;
   /** Bytes at most, as `sizeOf` counts; one message is given even where it alone is larger. */
@@ -19,9 +29,9 @@ export interface LeaseRequest {
 /** How a delivery ends, or goes on. Decided by `settlement.ts`; times are milliseconds since the epoch. */
 export type Settlement =
   | { readonly action: "ack" }
-  /** Back in its queue: at once, or when due. `failed` counts it as a failure. */
-  | { readonly action: "retry"; readonly dueAt: number | undefined; readonly failed: boolean }
-  | { readonly action: "dead"; readonly reason: string }
+  /** Back in its queue: at once, or when due. `error`, why it failed, counts it as a failure. */
+  | { readonly action: "retry"; readonly dueAt: number | undefined; readonly error: string | undefined }
+  | { readonly action: "dead"; readonly reason: DeadReason; readonly error: string }
   | { readonly action: "extend"; readonly deadline: number };
 
 /** A settlement of one delivery by the holder that it was given to. */
@@ -42,9 +52,12 @@ export interface QueueStats {
   readonly ready: number;
   readonly delayed: number;
   readonly leased: number;
+  /** Bytes of all of these, as `sizeOf` counts. */
+  readonly bytes: number;
   readonly dead: number;
-  /** Messages that ended so since the hub's file was made. */
+  /** Messages that ended so since the store was made. */
   readonly expired: number;
+  readonly purged: number;
 }
 
 /** From where a room's history is wanted: after a seq, from a time on (milliseconds since the epoch), or all that is kept. */
@@ -64,14 +77,24 @@ export interface Membership {
 }
 
 /**
- * Where messages live. Small and batch-first; every adapter passes the suite in `__tests__/conformance`.
+ * Where messages live: four parts, each small and batch-first; every adapter passes the suite in `__tests__/conformance`.
  *
  * A method that changes something resolves when the change is as durable as `durability` says, and rejects with
  * `STORE_UNAVAILABLE` when it was not made.
  */
-export interface Store {
+export interface Store extends MessageStore, RoomStore, DeadLetterStore {
   readonly durability: Durability;
 
+  /** Calls `listener` when there may be something ready in a queue. Calls may be missed: the dispatcher also polls. */
+  onHint(listener: (queue: QueueAddress) => void): void;
+
+  /** Writes and reads back, so that a health check speaks of the real thing. */
+  probe(): Promise<void>;
+
+  close(): Promise<void>;
+}
+
+export interface MessageStore {
   /** Stores the batch whole, in order. Idempotent per `(target, id)` inside the dedup window. A room's message goes to each member's inbox. */
   append(messages: readonly NewMessage[]): Promise<readonly AppendResult[]>;
 
@@ -92,26 +115,39 @@ export interface Store {
   /** Makes due messages ready, ends those whose time to live has passed, and returns the deliveries whose lease ran out: the caller settles them. */
   expire(now: number): Promise<readonly Delivery[]>;
 
+  /** The clock was put forward by this, or back if it is negative: moves every deadline along that was given as a duration. */
+  moveDeadlines(byMs: number): Promise<void>;
+
+  stats(queue: QueueAddress): Promise<QueueStats>;
+
+  /** Where the messages of this id are, in one queue or in all, and how those ended that did so of late. Newest first. */
+  trace(id: string, queue: QueueAddress | undefined): Promise<readonly Trace[]>;
+}
+
+export interface RoomStore {
   /**
    * Puts an inbox in a room for good. With `since`, what the room's history holds from there goes into the inbox, in
    * order, without a gap or a double between it and what is published next.
+   *
+   * @param client who asks: a queue or room that this makes counts as the client's.
    */
-  join(room: RoomAddress, inbox: QueueAddress, since: Since | undefined): Promise<Membership>;
+  join(room: RoomAddress, inbox: QueueAddress, since: Since | undefined, client: string): Promise<Membership>;
   leave(room: RoomAddress, inbox: QueueAddress): Promise<Membership>;
+}
 
-  stats(queue: QueueAddress): Promise<QueueStats>;
+export interface DeadLetterStore {
   /** Dead letters of a queue after this seq, in order. */
-  deadLetters(queue: QueueAddress, limit: number, afterSeq: number): Promise<readonly DeadLetter[]>;
-  /** Makes dead letters ready again, without failures or an end of their time: those of `ids`, or all. @returns how many. */
-  redrive(queue: QueueAddress, ids: readonly string[] | undefined): Promise<number>;
+  deadLetters(
+    queue: QueueAddress,
+    selection: DeadSelection,
+    limit: number,
+    afterSeq: number,
+  ): Promise<readonly DeadLetter[]>;
+  /**
+   * Makes dead letters ready again, without failures or an end of their time. With `everyMs` the first is due at `now`
+   * and each further one that many milliseconds later. @returns how many.
+   */
+  redrive(queue: QueueAddress, selection: DeadSelection, now: number, everyMs: number): Promise<number>;
   /** Removes dead letters for good. @returns how many. */
-  purge(queue: QueueAddress, ids: readonly string[] | undefined): Promise<number>;
-
-  /** Calls `listener` when there may be something ready in a queue. Calls may be missed: the dispatcher also polls. */
-  onHint(listener: (queue: QueueAddress) => void): void;
-
-  /** Writes and reads back, so that a health check speaks of the real thing. */
-  probe(): Promise<void>;
-
-  close(): Promise<void>;
+  purge(queue: QueueAddress, selection: DeadSelection): Promise<number>;
 }
