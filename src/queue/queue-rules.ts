@@ -1,0 +1,65 @@
+import { compilePatterns } from "../protocol/names";
+import type { QueueAddress } from "./message";
+import type { RetryPolicy } from "./settlement";
+
+/** What a full queue does with one message more: refuse it, or make its oldest ready message a dead letter. */
+export type Overflow = "reject" | "drop-oldest";
+
+/** How one queue behaves, and what it may hold. */
+export interface QueueRules extends RetryPolicy {
+  /** Milliseconds that a consumer has to settle a delivery, or to ask for more time. */
+  readonly leaseMs: number;
+  /** Messages that wait or are out, past which `overflow` says what happens. */
+  readonly maxMessages: number;
+  /** The same in bytes, as `sizeOf` counts. */
+  readonly maxBytes: number;
+  readonly overflow: Overflow;
+  /** Dead letters that are kept; past it the oldest are purged, and counted. */
+  readonly maxDeadLetters: number;
+  /** Whether a message whose time to live passes becomes a dead letter. */
+  readonly deadLetterExpired: boolean;
+  /** Whether one consumer at a time is dealt to, the one that came first. */
+  readonly exclusive: boolean;
+}
+
+/** Rules for the queues that a pattern matches; what it leaves out is as other rules or the hub's settings have it. */
+export interface QueueRule extends Partial<QueueRules> {
+  /** A queue with its namespace, in which `*` stands for any run of characters: `/caps:driver`, `/:@*`. */
+  readonly match: string;
+}
+
+/** Past this many addresses the book forgets what it found: names that nobody uses must not pile up. */
+const REMEMBERED = 10_000;
+
+/** The rules of every queue, by its name. Of rules that match one queue the last says what counts, setting by setting. */
+export class RuleBook {
+  private rules: readonly { readonly matches: (name: string) => boolean; readonly rule: QueueRule }[] = [];
+  private found = new Map<QueueAddress, QueueRules>();
+
+  constructor(
+    private readonly defaults: QueueRules,
+    rules: readonly QueueRule[] = [],
+  ) {
+    this.replace(rules);
+  }
+
+  /** Puts other rules in force, for queues that exist as well. */
+  replace(rules: readonly QueueRule[]): void {
+    this.rules = rules.map((rule) => ({ matches: compilePatterns([rule.match]), rule }));
+    this.found = new Map();
+  }
+
+  of(queue: QueueAddress): QueueRules {
+    const known = this.found.get(queue);
+    if (known !== undefined) return known;
+    let rules = this.defaults;
+    for (const { matches, rule } of this.rules) {
+      if (!matches(queue)) continue;
+      const { match: _match, ...given } = rule;
+      rules = { ...rules, ...given };
+    }
+    if (this.found.size >= REMEMBERED) this.found.clear();
+    this.found.set(queue, rules);
+    return rules;
+  }
+}
