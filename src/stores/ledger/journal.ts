@@ -1,5 +1,13 @@
 import type { Durability } from "../../protocol/wire";
-import type { DeadLetter, Message, QueueAddress, RoomAddress } from "../../queue/message";
+import type {
+  DeadLetter,
+  DeadReason,
+  DeadSelection,
+  Ending,
+  Message,
+  QueueAddress,
+  RoomAddress,
+} from "../../queue/message";
 import type { HistoryGap, Since } from "../../queue/store";
 
 /** A message as the ledger keeps it. */
@@ -14,6 +22,8 @@ export interface StoredMessage extends Message {
 export interface AppendRow {
   readonly message: StoredMessage;
   readonly dueAt: number | undefined;
+  /** Whether `dueAt` is a time of day, which a step of the clock does not move. */
+  readonly isDueFixed: boolean;
   /** It may be leased as soon as it is written: a crash after that must count an attempt. */
   readonly resident: boolean;
 }
@@ -23,34 +33,43 @@ export interface RoomAppendRow {
   /** Under the room's own number and seq. */
   readonly message: StoredMessage;
   readonly dueAt: number | undefined;
+  readonly isDueFixed: boolean;
   readonly copies: readonly AppendRow[];
 }
 
 /** What a stored message is found by. */
 export type RowRef = Pick<StoredMessage, "seq" | "queueNo" | "body">;
 
+/** The end of a message as it is noted for those who ask. */
+export type EndNote = Omit<Ending, "at">;
+
 /** What is to become of a stored message. */
 export type Change =
-  | { readonly kind: "remove" | "expire"; readonly row: RowRef }
+  | { readonly kind: "end"; readonly row: RowRef; readonly ending: EndNote }
   | {
       readonly kind: "retry";
       readonly message: StoredMessage;
       readonly dueAt: number | undefined;
       readonly failures: number;
+      readonly error: string | undefined;
     }
   | {
       readonly kind: "dead";
-      readonly message: StoredMessage;
-      readonly reason: string;
-      readonly holder: string;
+      /** Its number of failures is the one that it has now. */
+      readonly row: RowRef & Pick<StoredMessage, "attempts">;
       readonly failures: number;
+      readonly reason: DeadReason;
+      readonly error: string | undefined;
+      /** The client that had it last. */
+      readonly lastHolder: string | undefined;
     };
 
-/** How many messages of one priority wait in a queue, not counting delayed ones. */
+/** How many messages of one priority wait in a queue, not counting delayed ones, and their bytes. */
 export interface LaneCount {
   readonly queueNo: number;
   readonly priority: number;
   readonly count: number;
+  readonly bytes: number;
 }
 
 /** What was there when the journal was opened. */
@@ -59,9 +78,13 @@ export interface Snapshot {
   readonly queues: readonly {
     readonly no: number;
     readonly address: QueueAddress | RoomAddress;
+    /** The client that made it. */
+    readonly creator: string;
     readonly delayed: number;
+    readonly delayedBytes: number;
     readonly dead: number;
     readonly expired: number;
+    readonly purged: number;
   }[];
   readonly lanes: readonly LaneCount[];
   readonly members: readonly { readonly roomNo: number; readonly inboxNo: number }[];
@@ -77,11 +100,24 @@ export interface ExpiredRow extends RowRef {
   readonly priority: number;
   readonly group: string | undefined;
   readonly delayed: boolean;
+  readonly id: string;
+  readonly attempts: number;
+  readonly failures: number;
+  readonly lastError: string | undefined;
+  /** As `sizeOf` counts. */
+  readonly bytes: number;
+}
+
+/** A message found on disk. */
+export interface FoundRow {
+  readonly message: StoredMessage;
+  readonly dueAt: number | undefined;
 }
 
 export interface JoinedRow {
-  /** History put in the inbox, counted by priority. */
+  /** History put in the inbox, counted by priority, and its bytes. */
   readonly replayed: readonly number[];
+  readonly bytes: number;
   readonly missing: HistoryGap | undefined;
 }
 
@@ -94,7 +130,7 @@ export interface Journal {
   readonly durability: Durability;
   load(): Promise<Snapshot>;
   /** Files a queue or room under its number; goes before any call that uses the number. */
-  addQueue(no: number, address: QueueAddress | RoomAddress): void;
+  addQueue(no: number, address: QueueAddress | RoomAddress, creator: string): void;
   /** @returns 0 for each row that was written, or the seq under which its id was stored before. */
   append(rows: readonly (AppendRow | RoomAppendRow)[], now: number): Promise<readonly number[]>;
   change(changes: readonly Change[]): Promise<void>;
@@ -125,16 +161,45 @@ export interface Journal {
     lastSeq: number,
   ): Promise<JoinedRow>;
   leave(roomNo: number, inboxNo: number): Promise<void>;
-  deadLetters(queueNo: number, limit: number, afterSeq: number): Promise<readonly DeadLetter[]>;
-  /** Makes dead letters ready again and returns them: those of `ids`, or all that died until `diedBy`. */
+  /** Reads waiting messages by their seqs, in order; those that are gone are left out. */
+  fetch(seqs: readonly number[]): Promise<readonly StoredMessage[]>;
+  /** The clock was put forward by this: moves what is due and what expires, but for what is due at a time of day. */
+  moveDeadlines(byMs: number): Promise<void>;
+  /**
+   * Looks through the next `limit` waiting messages after a seq for those of an id, in one queue or in all.
+   *
+   * @returns them, and the seq to go on after; undefined: that was all.
+   */
+  find(
+    id: string,
+    queueNo: number | undefined,
+    afterSeq: number,
+    limit: number,
+  ): Promise<{ readonly found: readonly FoundRow[]; readonly next: number | undefined }>;
+  /** How messages of an id ended, as far as it is remembered, the newest first. */
+  endings(
+    id: string,
+    queueNo: number | undefined,
+  ): Promise<readonly { readonly queueNo: number; readonly ending: Ending }[]>;
+  deadLetters(
+    queueNo: number,
+    selection: DeadSelection,
+    limit: number,
+    afterSeq: number,
+  ): Promise<readonly DeadLetter[]>;
+  /**
+   * Makes dead letters that died until `diedBy` ready again, `limit` of them at the most, and returns them. With
+   * `spread` they are delayed instead: the first until `spread.from`, each further one by `spread.everyMs` more.
+   */
   redrive(
     queueNo: number,
-    ids: readonly string[] | undefined,
+    selection: DeadSelection,
     diedBy: number,
     limit: number,
+    spread: { readonly from: number; readonly everyMs: number } | undefined,
   ): Promise<readonly StoredMessage[]>;
-  /** @returns how many dead letters were removed. */
-  purge(queueNo: number, ids: readonly string[] | undefined): Promise<number>;
+  /** Ends dead letters, `limit` of them at the most, the oldest first. @returns how many. */
+  purge(queueNo: number, selection: DeadSelection, limit: number): Promise<number>;
   probe(): Promise<void>;
   /** `leased`: what is out, so that its attempts are known exactly at the next start. */
   close(leased: readonly StoredMessage[]): Promise<void>;

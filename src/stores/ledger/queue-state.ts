@@ -1,7 +1,9 @@
-import { PRIORITIES, type Delivery, type QueueAddress } from "../../queue/message";
+import { PRIORITIES, sizeOf, type Delivery, type QueueAddress } from "../../queue/message";
 import type { Settlement } from "../../queue/store";
+import { BusyGroup } from "./busy-group";
 import type { StoredMessage } from "./journal";
 import { Lane } from "./lane";
+import type { MemoryBudget } from "./memory-budget";
 
 /** Settlements that are stored together, or not at all. */
 export interface SettleBatch {
@@ -16,14 +18,11 @@ export interface Lease extends Delivery {
   settling: { readonly action: Settlement["action"]; readonly batch: SettleBatch } | undefined;
 }
 
-/** A group with a message out, or one that goes before all others of it. */
-interface BusyGroup {
-  /** The message that holds the group. */
-  seq: number;
-  /** Its other messages whose turn came meanwhile; those before `head` have left. */
-  readonly parked: (StoredMessage | undefined)[];
-  head: number;
-}
+/**
+ * How many messages may pass an older one of lower priority in a row: the next one to go is then the queue's oldest. A
+ * flood of high priority leaves one delivery in so many to what waits behind it.
+ */
+export const MAX_PASSES = 16;
 
 /** One queue as it stands in memory: what is ready, what is out, and which groups are busy. */
 export class QueueState {
@@ -33,21 +32,29 @@ export class QueueState {
   delayed = 0;
   dead = 0;
   expired = 0;
+  purged = 0;
   /** Stored and unsettled messages, and those on their way to be stored. */
   total = 0;
+  /** Their bytes. */
+  bytes = 0;
   private readonly lanes: (Lane | undefined)[] = [];
   private readonly groups = new Map<string, BusyGroup>();
   /** Messages whose id equals that of one that is out: `(id, attempt)` must name one delivery. */
   private readonly namesakes = new Map<string, StoredMessage[]>();
   private waiting = 0;
+  /** Groups that may have messages of which only the place is kept. */
+  private readonly spilled = new Set<BusyGroup>();
+  /** Messages that went before an older one of lower priority since the oldest last went. */
+  private passes = 0;
 
   constructor(
     readonly no: number,
     readonly address: QueueAddress,
+    private readonly budget: MemoryBudget,
   ) {}
 
   lane(priority: number): Lane {
-    return (this.lanes[priority] ??= new Lane(priority));
+    return (this.lanes[priority] ??= new Lane(priority, this.budget));
   }
 
   /** The lanes that exist, highest priority first. */
@@ -65,33 +72,76 @@ export class QueueState {
     return count;
   }
 
+  /** Whether some of what waits is not in memory. */
+  get isPartlyOnDisk(): boolean {
+    if (this.delayed > 0) return true;
+    for (const lane of this.lanes) if (lane && lane.list.onDisk + lane.onDisk > 0) return true;
+    for (const group of this.groups.values()) if (group.waiting.onDisk > 0) return true;
+    return false;
+  }
+
+  /** Adds a message to what the queue holds, whatever its state. */
+  addToTotal(message: StoredMessage): void {
+    this.total++;
+    this.bytes += sizeOf(message);
+  }
+
+  /** Takes a message, by its bytes, off what the queue holds. */
+  takeOffTotal(bytes: number): void {
+    this.total--;
+    this.bytes -= bytes;
+  }
+
+  /** Whether so many have passed the oldest message that it goes next. */
+  get isOldestNext(): boolean {
+    return this.passes >= MAX_PASSES;
+  }
+
   /** Takes the next message that may go out, or undefined. Those that have to wait for another are set aside. */
   takeNext(): StoredMessage | undefined {
+    if (this.isOldestNext) {
+      this.passes = 0;
+      const oldest = this.takeOldest();
+      if (oldest !== undefined) return oldest;
+    }
     for (let priority = PRIORITIES - 1; priority >= 0; priority--) {
       const lane = this.lanes[priority];
       if (lane === undefined) continue;
-      for (let message = lane.shift(); message !== undefined; message = lane.shift()) {
-        if (!this.setAside(message)) return message;
+      const message = this.takeFrom(lane);
+      if (message !== undefined) {
+        this.countPass(message);
+        return message;
       }
       // The rest of this lane is on its way from the disk, and goes before lower ones.
-      if (lane.onDisk > 0) return undefined;
+      if (lane.readyCount > 0) return undefined;
     }
     return undefined;
   }
 
-  /** Puts a message that `takeNext` gave back where it was. */
-  putBack(message: StoredMessage): void {
-    this.lane(message.priority).insert(message);
+  /** Takes the message that was published first of those that are ready and in memory. */
+  takeOldest(): StoredMessage | undefined {
+    for (;;) {
+      let oldest: Lane | undefined;
+      for (const lane of this.lanes) {
+        const first = lane?.list.peek();
+        if (first && first.seq < (oldest?.list.peek()?.seq ?? Infinity)) oldest = lane;
+      }
+      const message = oldest?.list.shift();
+      if (message === undefined || !this.setAside(message)) return message;
+    }
   }
 
-  lease(message: StoredMessage, holder: string, deadline: number): Lease {
+  /** Puts a message that was taken back where it was. */
+  putBack(message: StoredMessage): void {
+    this.lane(message.priority).list.insert(message);
+  }
+
+  lease(message: StoredMessage, holder: string, client: string, deadline: number): Lease {
     message.attempts++;
-    const lease: Lease = { message, attempt: message.attempts, holder, deadline, settling: undefined };
+    const lease: Lease = { message, attempt: message.attempts, holder, client, deadline, settling: undefined };
     this.leases.set(message.id, lease);
     if (deadline < this.earliestDeadline) this.earliestDeadline = deadline;
-    if (message.group !== undefined && !this.groups.has(message.group)) {
-      this.groups.set(message.group, { seq: message.seq, parked: [], head: 0 });
-    }
+    if (message.group !== undefined) this.holdGroup(message.group, message.seq);
     return lease;
   }
 
@@ -112,45 +162,123 @@ export class QueueState {
   /** Adds a message that is ready: to memory if its lane reaches that far, else it is on disk and counted. */
   admit(message: StoredMessage): void {
     const lane = this.lane(message.priority);
-    if (lane.covers(message.seq)) lane.insert(message);
+    if (lane.covers(message.seq)) lane.list.insert(message);
     else lane.onDisk++;
+  }
+
+  /** Keeps only so many messages of each lane in memory, where they are more; and only `least` where memory is spent. */
+  shorten(window: number, least: number): void {
+    const keep = this.budget.isSpent ? least : window;
+    for (const lane of this.lanes) if (lane && lane.list.length > keep * 2) lane.list.shorten(keep);
   }
 
   /** Marks a group busy with a message that waits for its turn or its next attempt. */
   holdGroup(group: string, seq: number): void {
-    if (!this.groups.has(group)) this.groups.set(group, { seq, parked: [], head: 0 });
+    if (!this.groups.has(group)) this.groups.set(group, new BusyGroup(group, seq, this.budget));
+  }
+
+  /** Which message holds a group, by its seq. */
+  groupHolder(group: string): number | undefined {
+    return this.groups.get(group)?.seq;
+  }
+
+  /** The groups that have messages of which only the place is kept. */
+  *groupsOnDisk(): Iterable<BusyGroup> {
+    for (const group of this.spilled) {
+      if (group.waiting.onDisk === 0) this.spilled.delete(group);
+      else yield group;
+    }
+  }
+
+  /** Takes in what was read of a group's waiting messages. */
+  groupFetched(group: BusyGroup, wanted: readonly number[], messages: readonly StoredMessage[]): void {
+    const { gone, passed } = group.fetched(wanted, messages);
+    this.waiting -= gone;
+    if (passed !== "not waiting") this.groupPassed(group, passed);
   }
 
   /** Takes a message that waits in memory out. @returns it, or undefined when it is leased, delayed or on disk. */
   takeWaiting(row: Pick<StoredMessage, "priority" | "seq" | "group">): StoredMessage | undefined {
-    return this.lane(row.priority).remove(row.seq) ?? this.takeAside(row);
+    return this.lane(row.priority).list.remove(row) ?? this.takeAside(row);
+  }
+
+  /**
+   * Forgets a message of which only the place is kept, and that is about to end.
+   *
+   * @returns what puts it back; "busy" while it is being read; undefined: it is not there.
+   */
+  forgetWaiting(row: Pick<StoredMessage, "priority" | "seq" | "group">): (() => void) | "busy" | undefined {
+    const { list } = this.lane(row.priority);
+    const group = row.group === undefined ? undefined : this.groups.get(row.group);
+    if (list.isFetching || group?.waiting.isFetching) return "busy";
+    if (list.forget(row)) return () => list.remember(row);
+    if (!group?.waiting.forget(row)) return undefined;
+    this.waiting--;
+    return () => {
+      group.waiting.remember(row);
+      this.waiting++;
+    };
   }
 
   /** Ends the hold of a message on its group, if it has one. */
   freeGroup({ group, seq }: Pick<StoredMessage, "group" | "seq">): void {
     if (group === undefined) return;
     const busy = this.groups.get(group);
-    if (busy === undefined || busy.seq !== seq) return;
-    const next = busy.parked[busy.head];
-    if (next === undefined) {
-      this.groups.delete(group);
+    // The group passes on to its next message: freeing the rest would only have them parked again.
+    if (busy?.seq === seq) this.groupPassed(busy, busy.pass());
+  }
+
+  /** The messages of an id that are in memory, out or waiting. */
+  *findInMemory(id: string): Iterable<StoredMessage> {
+    const lease = this.leases.get(id);
+    if (lease) yield lease.message;
+    for (const message of this.waitingInMemory()) if (message.id === id) yield message;
+  }
+
+  /** Messages in memory that wait: in lanes, for their group, and for a namesake. */
+  *waitingInMemory(): Iterable<StoredMessage> {
+    for (const lane of this.lanes) if (lane) yield* lane.list.inMemory();
+    if (this.waiting === 0) return;
+    for (const group of this.groups.values()) yield* group.waiting.inMemory();
+    for (const messages of this.namesakes.values()) yield* messages;
+  }
+
+  /** Ready messages that go before this one, as far as is known without reading them. */
+  countAhead(message: Pick<StoredMessage, "priority" | "seq">): number {
+    let count = 0;
+    for (const lane of this.lanesInOrder()) {
+      if (lane.priority > message.priority) count += lane.readyCount;
+      else if (lane.priority === message.priority) return count + lane.list.countBefore(message);
+    }
+    return count;
+  }
+
+  private takeFrom(lane: Lane): StoredMessage | undefined {
+    for (let message = lane.list.shift(); message !== undefined; message = lane.list.shift()) {
+      if (!this.setAside(message)) return message;
+    }
+    return undefined;
+  }
+
+  /** Notes whether a message went before an older one of lower priority. */
+  private countPass({ priority, seq }: StoredMessage): void {
+    for (let lower = 0; lower < priority; lower++) {
+      const lane = this.lanes[lower];
+      if (lane === undefined || lane.readyCount === 0) continue;
+      const first = lane.list.firstSeq;
+      // Of those past the cursor the age is not known before they are read.
+      if (first !== undefined && first > seq) continue;
+      this.passes++;
       return;
     }
-    // The group passes on to its next message: freeing the rest would only have them parked again.
-    busy.parked[busy.head++] = undefined;
-    if (busy.head >= 1024 && busy.head * 2 >= busy.parked.length) {
-      busy.parked.splice(0, busy.head);
-      busy.head = 0;
-    }
-    busy.seq = next.seq;
-    this.waiting--;
-    this.admit(next);
+    this.passes = 0;
   }
 
   private setAside(message: StoredMessage): boolean {
     const busy = message.group === undefined ? undefined : this.groups.get(message.group);
     if (busy !== undefined && busy.seq !== message.seq) {
-      park(busy, message);
+      busy.park(message);
+      if (busy.waiting.onDisk > 0) this.spilled.add(busy);
       this.waiting++;
       return true;
     }
@@ -170,35 +298,33 @@ export class QueueState {
     const namesakes = this.namesakes.size > 0 ? this.namesakes.get(id) : undefined;
     if (namesakes === undefined) return;
     this.namesakes.delete(id);
-    for (const message of namesakes) {
-      this.waiting--;
-      this.admit(message);
-    }
+    for (const message of namesakes) this.readmit(message);
   }
 
-  private takeAside({ group, seq }: Pick<StoredMessage, "group" | "seq">): StoredMessage | undefined {
+  /** Makes a message that was set aside ready again. */
+  private readmit(message: StoredMessage): void {
+    this.waiting--;
+    this.admit(message);
+  }
+
+  private groupPassed(group: BusyGroup, passed: ReturnType<BusyGroup["pass"]>): void {
+    if (passed === undefined) this.groups.delete(group.name);
+    else if (passed !== "pending") this.readmit(passed);
+  }
+
+  private takeAside(row: Pick<StoredMessage, "priority" | "group" | "seq">): StoredMessage | undefined {
     if (this.waiting === 0) return undefined;
-    const parked = group === undefined ? undefined : this.groups.get(group)?.parked;
-    for (const list of [...(parked ? [parked] : []), ...this.namesakes.values()]) {
-      const at = list.findIndex((message) => message?.seq === seq);
-      if (at < 0) continue;
-      this.waiting--;
-      return list.splice(at, 1)[0];
+    const group = row.group === undefined ? undefined : this.groups.get(row.group);
+    const message = group?.waiting.remove(row) ?? this.takeNamesake(row.seq);
+    if (message) this.waiting--;
+    return message;
+  }
+
+  private takeNamesake(seq: number): StoredMessage | undefined {
+    for (const list of this.namesakes.values()) {
+      const at = list.findIndex((message) => message.seq === seq);
+      if (at >= 0) return list.splice(at, 1)[0];
     }
     return undefined;
   }
-}
-
-/** Puts a message in its place among those of its group: mostly the last; before others where it was delayed. */
-function park({ parked, head }: BusyGroup, message: StoredMessage): void {
-  let at = parked.length;
-  for (; at > head; at--) {
-    const before = parked[at - 1];
-    if (
-      before &&
-      (before.priority > message.priority || (before.priority === message.priority && before.seq < message.seq))
-    )
-      break;
-  }
-  parked.splice(at, 0, message);
 }

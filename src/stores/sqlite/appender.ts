@@ -1,5 +1,7 @@
 import type { Database, Statement } from "better-sqlite3";
+import { sizeOf } from "../../queue/message";
 import { ROW_ROOM, type Calls } from "./calls";
+import { contentCheck } from "./content-check";
 import type { IdWindow } from "./id-window";
 import type { LeaseMarks } from "./lease-marks";
 import { Unpacker } from "./packed";
@@ -21,11 +23,11 @@ export class Appender {
     private readonly rooms: RoomRows,
   ) {
     this.insert = database.prepare(
-      `INSERT INTO messages (seq, queue, priority, due_at, expires_at, body, attempts, failures, id, event, payload, grp, headers, publisher, published_at)
-       VALUES (?, ?, ?, ?, ?, 0, 0, 0, ?, ?, ?, ?, ?, ?, ?)`,
+      `INSERT INTO messages (seq, queue, priority, bytes, due_at, due_fixed, expires_at, body, attempts, failures, id, event, payload, grp, headers, publisher, published_at, content_check)
+       VALUES (?, ?, ?, ?, ?, ?, ?, 0, 0, 0, ?, ?, ?, ?, ?, ?, ?, ?)`,
     );
     this.insertCopy = database.prepare(
-      "INSERT INTO messages (seq, queue, priority, due_at, expires_at, body, attempts, failures) VALUES (?, ?, ?, ?, ?, ?, 0, 0)",
+      "INSERT INTO messages (seq, queue, priority, bytes, due_at, due_fixed, expires_at, body, attempts, failures) VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0, 0)",
     );
     this.setLastSeq = database.prepare("UPDATE meta SET value = ? WHERE key = 'last_seq'");
     this.lastSeq = Number(database.prepare("SELECT value FROM meta WHERE key = 'last_seq'").pluck().get());
@@ -63,14 +65,15 @@ export class Appender {
   }
 
   private appendRow(row: Row, resident: boolean): void {
-    const { seq, queueNo, priority, dueAt, expiresAt, id, event, payload, group, headers, publisher, publishedAt } =
-      row;
+    const { seq, queueNo, priority, id, event, payload, group, headers, publisher, publishedAt } = row;
     this.insert.run(
       seq,
       queueNo,
       priority,
-      dueAt,
-      expiresAt,
+      bytesOf(row),
+      row.dueAt,
+      row.isDueFixed,
+      row.expiresAt,
       id,
       event,
       payload,
@@ -78,20 +81,26 @@ export class Appender {
       headers,
       publisher,
       publishedAt,
+      contentCheck(row),
     );
     if (resident) this.marks.raise(queueNo, priority, seq);
   }
 
   private appendToRoom(unpacker: Unpacker, row: Row, copies: number, isNew: boolean): void {
-    if (isNew) this.rooms.addMessage(row, copies);
+    const bytes = bytesOf(row);
+    if (isNew) this.rooms.addMessage(row, bytes, copies);
     for (let copy = 0; copy < copies; copy++) {
       const resident = unpacker.number() === 1;
       const seq = unpacker.number();
       const queueNo = unpacker.number();
       if (!isNew) continue;
       this.sawSeq(seq);
-      this.insertCopy.run(seq, queueNo, row.priority, row.dueAt, row.expiresAt, row.seq);
+      this.insertCopy.run(seq, queueNo, row.priority, bytes, row.dueAt, row.isDueFixed, row.expiresAt, row.seq);
       if (resident) this.marks.raise(queueNo, row.priority, seq);
     }
   }
+}
+
+function bytesOf({ payload, id, headers }: Row): number {
+  return sizeOf({ payload, id, headers: headers ?? undefined });
 }

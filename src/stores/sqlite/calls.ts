@@ -1,3 +1,4 @@
+import { DEAD_REASONS, type DeadSelection, type EndedHow, type Ending } from "../../queue/message";
 import type { Since } from "../../queue/store";
 import type {
   AppendRow,
@@ -16,7 +17,7 @@ import type { DeadLetter } from "../../queue/message";
 /** A call's argument and result, by its kind. */
 export interface Calls {
   load: [argument: null, result: Snapshot];
-  queue: [argument: { readonly no: number; readonly address: string }, result: null];
+  queue: [argument: { readonly no: number; readonly address: string; readonly creator: string }, result: null];
   /** The result lists only the duplicates: index and first seq, in turn. */
   append: [argument: { readonly now: number; readonly rows: Packed }, result: readonly number[]];
   change: [argument: { readonly now: number; readonly changes: Packed }, result: null];
@@ -50,20 +51,45 @@ export interface Calls {
     result: JoinedRow,
   ];
   leave: [argument: { readonly roomNo: number; readonly inboxNo: number }, result: null];
+  fetch: [argument: { readonly seqs: readonly number[] }, result: Packed];
+  move: [argument: { readonly byMs: number }, result: null];
+  /** `dueAts`: one for each message, NaN where it has none. */
+  find: [
+    argument: {
+      readonly id: string;
+      readonly queueNo: number | undefined;
+      readonly afterSeq: number;
+      readonly limit: number;
+    },
+    result: { readonly messages: Packed; readonly dueAts: readonly number[]; readonly next: number | undefined },
+  ];
+  endings: [
+    argument: { readonly id: string; readonly queueNo: number | undefined },
+    result: readonly { readonly queueNo: number; readonly ending: Ending }[],
+  ];
   deadLetters: [
-    argument: { readonly queueNo: number; readonly limit: number; readonly afterSeq: number },
+    argument: {
+      readonly queueNo: number;
+      readonly selection: DeadSelection;
+      readonly limit: number;
+      readonly afterSeq: number;
+    },
     result: readonly DeadLetter[],
   ];
   redrive: [
     argument: {
       readonly queueNo: number;
-      readonly ids: readonly string[] | undefined;
+      readonly selection: DeadSelection;
       readonly diedBy: number;
       readonly limit: number;
+      readonly spread: { readonly from: number; readonly everyMs: number } | undefined;
     },
     result: Packed,
   ];
-  purge: [argument: { readonly queueNo: number; readonly ids: readonly string[] | undefined }, result: number];
+  purge: [
+    argument: { readonly queueNo: number; readonly selection: DeadSelection; readonly limit: number },
+    result: number,
+  ];
   probe: [argument: null, result: null];
   close: [argument: { readonly attempts: readonly number[] }, result: null];
 }
@@ -85,6 +111,8 @@ export interface WorkerSettings {
   readonly dedupMaxIds: number;
   readonly historyMessages: number;
   readonly historyMs: number;
+  /** Endings of messages that are remembered. */
+  readonly maxEndings: number;
 }
 
 /** Kinds of appended rows, as the first number of each says. */
@@ -92,20 +120,22 @@ export const ROW_PLAIN = 0;
 export const ROW_ROOM = 1;
 
 /** Kinds of changes, as the first number of each says. */
-export const CHANGE_REMOVE = 0;
-export const CHANGE_EXPIRE = 1;
-export const CHANGE_RETRY = 2;
-export const CHANGE_DEAD = 3;
+export const CHANGE_END = 0;
+export const CHANGE_RETRY = 1;
+export const CHANGE_DEAD = 2;
 
-const NUMBERS_PER_ROW = 14;
-const NUMBERS_PER_CHANGE = 3;
+/** How messages end, by the number that stands for it. */
+export const ENDED_HOW: readonly EndedHow[] = ["acked", "expired", "purged"];
+
+const NUMBERS_PER_ROW = 15;
+const NUMBERS_PER_CHANGE = 8;
 
 /** A row is its kind, what is special to the kind, and its content; a room's message is followed by its copies. */
 export function packRows(rows: readonly (AppendRow | RoomAppendRow)[]): Packed {
   const packer = new Packer(rows.length * NUMBERS_PER_ROW);
   for (const row of rows) {
     if ("copies" in row) {
-      packContent(packer.number(ROW_ROOM).number(row.copies.length), row.message, row.dueAt);
+      packContent(packer.number(ROW_ROOM).number(row.copies.length), row);
       for (const { resident, message } of row.copies) {
         packer
           .number(resident ? 1 : 0)
@@ -113,14 +143,18 @@ export function packRows(rows: readonly (AppendRow | RoomAppendRow)[]): Packed {
           .number(message.queueNo);
       }
     } else {
-      packContent(packer.number(ROW_PLAIN).number(row.resident ? 1 : 0), row.message, row.dueAt);
+      packContent(packer.number(ROW_PLAIN).number(row.resident ? 1 : 0), row);
     }
   }
   return packer.pack();
 }
 
-function packContent(packer: Packer, message: StoredMessage, dueAt: number | undefined): void {
-  packer.number(message.seq).number(message.queueNo).number(message.priority).number(dueAt).number(message.expiresAt);
+function packContent(packer: Packer, { message, dueAt, isDueFixed }: AppendRow | RoomAppendRow): void {
+  packer.number(message.seq).number(message.queueNo).number(message.priority);
+  packer
+    .number(dueAt)
+    .number(isDueFixed ? 1 : undefined)
+    .number(message.expiresAt);
   packer.string(message.id).string(message.event).string(message.payload).string(message.group).string(message.headers);
   packer.string(message.publisher).number(message.publishedAt);
 }
@@ -129,20 +163,23 @@ export function packChanges(changes: readonly Change[]): Packed {
   const packer = new Packer(changes.length * NUMBERS_PER_CHANGE);
   for (const change of changes) {
     switch (change.kind) {
-      case "remove":
-        packer.number(CHANGE_REMOVE).number(change.row.seq).number(change.row.body);
+      case "end": {
+        const { row, ending } = change;
+        packer.number(CHANGE_END).number(row.seq).number(row.body).number(row.queueNo);
+        packer.number(ENDED_HOW.indexOf(ending.how)).number(ending.attempt).string(ending.id).string(ending.client);
         break;
-      case "expire":
-        packer.number(CHANGE_EXPIRE).number(change.row.seq).number(change.row.body).number(change.row.queueNo);
-        break;
+      }
       case "retry":
         packer.number(CHANGE_RETRY).number(change.message.seq).number(change.dueAt);
-        packer.number(change.message.attempts).number(change.failures);
+        packer.number(change.message.attempts).number(change.failures).string(change.error);
         break;
-      case "dead":
-        packer.number(CHANGE_DEAD).number(change.message.seq).number(change.message.body);
-        packer.number(change.message.attempts).number(change.failures).string(change.reason).string(change.holder);
+      case "dead": {
+        const { row, reason } = change;
+        packer.number(CHANGE_DEAD).number(row.seq).number(row.body).number(row.queueNo).number(row.attempts);
+        packer.number(change.failures).number(DEAD_REASONS.indexOf(reason));
+        packer.string(change.error).string(change.lastHolder);
         break;
+      }
     }
   }
   return packer.pack();
@@ -176,15 +213,16 @@ export type MessageCells = readonly [
   publisher: string,
   publishedAt: number,
   room: string | null,
+  error: string | null,
 ];
-export const MESSAGE_CELLS = 15;
+export const MESSAGE_CELLS = 16;
 
 export function packMessage(packer: Packer, cells: MessageCells): void {
   const [seq, queueNo, priority, expiresAt, body, attempts, failures] = cells;
-  const [, , , , , , , id, event, payload, group, headers, publisher, publishedAt, room] = cells;
+  const [, , , , , , , id, event, payload, group, headers, publisher, publishedAt, room, error] = cells;
   packer.number(seq).number(queueNo).number(priority).number(expiresAt).number(body).number(attempts).number(failures);
   packer.string(id).string(event).string(payload).string(group).string(headers).string(publisher).number(publishedAt);
-  packer.string(room);
+  packer.string(room).string(error);
 }
 
 export function unpackMessages(packed: Packed, queueOf: (no: number) => StoredMessage["queue"]): StoredMessage[] {
@@ -209,6 +247,7 @@ export function unpackMessages(packed: Packed, queueOf: (no: number) => StoredMe
       publisher: unpacker.string(),
       publishedAt: unpacker.number(),
       room: unpacker.stringOrNull() ?? undefined,
+      lastError: unpacker.stringOrNull() ?? undefined,
     });
   }
   return messages;

@@ -1,5 +1,7 @@
 import type { Database, Statement } from "better-sqlite3";
-import { CHANGE_DEAD, CHANGE_EXPIRE, CHANGE_REMOVE, CHANGE_RETRY, type Calls } from "./calls";
+import { DEAD_REASONS } from "../../queue/message";
+import { CHANGE_DEAD, CHANGE_END, CHANGE_RETRY, ENDED_HOW, type Calls } from "./calls";
+import type { Endings } from "./endings";
 import { Unpacker } from "./packed";
 import type { RoomRows } from "./room-rows";
 
@@ -14,16 +16,20 @@ export class Changer {
   constructor(
     database: Database,
     private readonly rooms: RoomRows,
+    private readonly endings: Endings,
   ) {
     this.remove = database.prepare("DELETE FROM messages WHERE seq = ?");
     this.countExpired = database.prepare("UPDATE queues SET expired = expired + 1 WHERE no = ?");
-    this.retry = database.prepare("UPDATE messages SET due_at = ?, attempts = ?, failures = ? WHERE seq = ?");
+    this.retry = database.prepare(
+      "UPDATE messages SET due_at = ?, due_fixed = NULL, attempts = ?, failures = ?, error = ? WHERE seq = ?",
+    );
     this.attempts = database.prepare("UPDATE messages SET attempts = ? WHERE seq = ?");
     this.bury = database.prepare(
-      `INSERT INTO dead (seq, queue, priority, expires_at, body, attempts, failures, id, event, payload, grp, headers, publisher, published_at, room, reason, last_holder, died_at)
+      `INSERT INTO dead (seq, queue, priority, expires_at, body, attempts, failures, id, event, payload, grp, headers, publisher, published_at,
+              room, error, content_check, reason, last_holder, died_at)
        SELECT m.seq, m.queue, m.priority, m.expires_at, 0, ?, ?, coalesce(m.id, b.id), coalesce(m.event, b.event), coalesce(m.payload, b.payload),
               coalesce(m.grp, b.grp), coalesce(m.headers, b.headers), coalesce(m.publisher, b.publisher), coalesce(m.published_at, b.published_at),
-              r.address, ?, ?, ?
+              coalesce(m.room, r.address), ?, coalesce(m.content_check, b.content_check), ?, ?, ?
        FROM messages m LEFT JOIN bodies b ON b.seq = m.body AND m.body <> 0 LEFT JOIN queues r ON r.no = b.room WHERE m.seq = ?`,
     );
   }
@@ -33,19 +39,34 @@ export class Changer {
       const kind = unpacker.number();
       const seq = unpacker.number();
       switch (kind) {
-        case CHANGE_REMOVE:
-          this.end(seq, unpacker.number());
+        case CHANGE_END: {
+          const body = unpacker.number();
+          const queueNo = unpacker.number();
+          const how = ENDED_HOW[unpacker.number()] ?? "purged";
+          const attempt = unpacker.number();
+          const ending = { how, attempt, id: unpacker.string(), client: unpacker.stringOrNull() ?? undefined };
+          this.end(seq, body);
+          if (how === "expired") this.countExpired.run(queueNo);
+          this.endings.note(queueNo, ending);
           break;
-        case CHANGE_EXPIRE:
-          this.end(seq, unpacker.number());
-          this.countExpired.run(unpacker.number());
-          break;
+        }
         case CHANGE_RETRY:
-          this.retry.run(unpacker.numberOrNull(), unpacker.number(), unpacker.number(), seq);
+          this.retry.run(
+            unpacker.numberOrNull(),
+            unpacker.number(),
+            unpacker.number(),
+            unpacker.stringOrNull(),
+            seq,
+          );
           break;
         case CHANGE_DEAD: {
           const body = unpacker.number();
-          this.bury.run(unpacker.number(), unpacker.number(), unpacker.string(), unpacker.string(), now, seq);
+          const queueNo = unpacker.number();
+          const attempts = unpacker.number();
+          const failures = unpacker.number();
+          const reason = DEAD_REASONS[unpacker.number()] ?? "refused";
+          this.bury.run(attempts, failures, unpacker.stringOrNull(), reason, unpacker.stringOrNull(), now, seq);
+          if (reason === "expired") this.countExpired.run(queueNo);
           this.end(seq, body);
           break;
         }

@@ -1,75 +1,113 @@
 import type { Database, Statement } from "better-sqlite3";
-import type { QueueAddress } from "../../queue/message";
-import { MESSAGE_CELLS, packMessage, unpackMessages, type Calls } from "./calls";
+import { sizeOf, type DeadReason, type DeadSelection, type QueueAddress } from "../../queue/message";
+import { MESSAGE_CELLS, packMessage, unpackMessages, type Calls, type MessageCells } from "./calls";
+import type { Endings } from "./endings";
 import type { LeaseMarks } from "./lease-marks";
 import { messageCells, type SqlCell } from "./message-cells";
 import { Packer, type Packed } from "./packed";
 
-/** A dead letter's message as `messageCells` takes it, without failures and with no end of its time. */
-const MESSAGE = `seq, queue, priority, NULL, 0, attempts, failures, id, event, payload, grp, headers, publisher, published_at, room`;
+/** A dead letter's message as `messageCells` takes it, with no end of its time. */
+const MESSAGE = `seq, queue, priority, NULL, 0, attempts, failures, id, event, payload, grp, headers, publisher, published_at, room, error, content_check`;
+
+/** Seqs of a queue's dead letters, the oldest first, that meet a selection; what is not asked for is NULL. */
+const SELECTED = `FROM dead WHERE queue = :queueNo AND seq > :afterSeq
+  AND (:ids IS NULL OR id IN (SELECT value FROM json_each(:ids)))
+  AND (:event IS NULL OR event = :event) AND (:group IS NULL OR grp = :group) AND (:reason IS NULL OR reason = :reason)
+  AND (:error IS NULL OR instr(error, :error) > 0)
+  AND (:diedFrom IS NULL OR died_at >= :diedFrom) AND (:diedUntil IS NULL OR died_at <= :diedUntil)
+  ORDER BY seq LIMIT :limit`;
 
 /** Dead letters: shown, put back, thrown away. */
 export class DeadRows {
   private readonly rows: Statement;
   private readonly seqs: Statement;
-  private readonly seqsOfId: Statement;
   private readonly putBack: Statement;
   private readonly message: Statement;
   private readonly remove: Statement;
+  private readonly countPurged: Statement;
 
   constructor(
     database: Database,
     private readonly marks: LeaseMarks,
+    private readonly endings: Endings,
   ) {
-    this.rows = database
-      .prepare(
-        `SELECT ${MESSAGE}, reason, last_holder, died_at FROM dead WHERE queue = ? AND seq > ? ORDER BY seq LIMIT ?`,
-      )
-      .raw();
-    this.seqs = database.prepare("SELECT seq FROM dead WHERE queue = ? AND died_at <= ? ORDER BY seq LIMIT ?").pluck();
-    this.seqsOfId = database.prepare("SELECT seq FROM dead WHERE queue = ? AND id = ? ORDER BY seq").pluck();
+    this.rows = database.prepare(`SELECT ${MESSAGE}, reason, last_holder, died_at ${SELECTED}`).raw();
+    this.seqs = database.prepare(`SELECT seq ${SELECTED}`).pluck();
     this.putBack = database.prepare(
-      `INSERT INTO messages (seq, queue, priority, body, attempts, failures, id, event, payload, grp, headers, publisher, published_at, room)
-       SELECT seq, queue, priority, 0, attempts, 0, id, event, payload, grp, headers, publisher, published_at, room FROM dead WHERE seq = ?`,
+      `INSERT INTO messages (seq, queue, priority, bytes, due_at, body, attempts, failures, id, event, payload, grp, headers, publisher, published_at, room, error, content_check)
+       SELECT seq, queue, priority, ?, ?, 0, attempts, 0, id, event, payload, grp, headers, publisher, published_at, room, error, content_check FROM dead WHERE seq = ?`,
     );
     this.message = database.prepare(`SELECT ${MESSAGE.replace("failures", "0")} FROM dead WHERE seq = ?`).raw();
     this.remove = database.prepare("DELETE FROM dead WHERE seq = ?");
+    this.countPurged = database.prepare("UPDATE queues SET purged = purged + ? WHERE no = ?");
   }
 
-  list({ queueNo, limit, afterSeq }: Calls["deadLetters"][0]): Calls["deadLetters"][1] {
-    return (this.rows.all(queueNo, afterSeq, limit) as SqlCell[][]).map((row) => {
+  list({ queueNo, selection, limit, afterSeq }: Calls["deadLetters"][0]): Calls["deadLetters"][1] {
+    const wanted = selected(queueNo, selection, Math.min(limit, selection.limit ?? limit), afterSeq);
+    return (this.rows.all(wanted) as SqlCell[][]).map((row) => {
       const packer = new Packer(MESSAGE_CELLS);
       packMessage(packer, messageCells(row));
       // The journal knows the queue by its address.
       const [message] = unpackMessages(packer.pack(), () => "" as QueueAddress);
       if (message === undefined) throw new Error("a dead letter has no message");
-      const [reason, lastHolder, diedAt] = row.slice(MESSAGE_CELLS);
-      return { message, reason: String(reason), lastHolder: String(lastHolder), diedAt: Number(diedAt) };
+      const [reason, lastHolder, diedAt] = row.slice(MESSAGE_CELLS + 1);
+      return {
+        message,
+        reason: reason as DeadReason,
+        lastHolder: typeof lastHolder === "string" ? lastHolder : undefined,
+        diedAt: Number(diedAt),
+      };
     });
   }
 
-  redrive({ queueNo, ids, diedBy, limit }: Calls["redrive"][0]): Packed {
+  redrive({ queueNo, selection, diedBy, limit, spread }: Calls["redrive"][0]): Packed {
     const packer = new Packer(MESSAGE_CELLS);
-    for (const seq of this.selected(queueNo, ids, diedBy, limit)) {
-      const cells = messageCells(this.message.get(seq) as SqlCell[]);
+    const diedUntil = Math.min(diedBy, selection.diedUntil ?? Infinity);
+    const seqs = this.seqs.all(selected(queueNo, { ...selection, diedUntil }, limit, 0)) as number[];
+    for (const [index, seq] of seqs.entries()) {
+      const cells = this.cellsOf(seq);
       packMessage(packer, cells);
-      this.putBack.run(seq);
+      const [, , priority, , , , , id, , payload, , headers] = cells;
+      const dueAt = spread ? Math.round(spread.from + index * spread.everyMs) : null;
+      this.putBack.run(sizeOf({ id, payload, headers: headers ?? undefined }), dueAt, seq);
       this.remove.run(seq);
-      const [, , priority] = cells;
-      this.marks.raise(queueNo, priority, seq);
+      if (dueAt === null) this.marks.raise(queueNo, priority, seq);
     }
     return packer.pack();
   }
 
-  purge({ queueNo, ids }: Calls["purge"][0]): number {
-    const seqs = this.selected(queueNo, ids, Infinity, -1);
-    for (const seq of seqs) this.remove.run(seq);
+  purge({ queueNo, selection, limit }: Calls["purge"][0]): number {
+    const seqs = this.seqs.all(selected(queueNo, selection, limit, 0)) as number[];
+    for (const seq of seqs) {
+      const [, , , , , attempts, , id] = this.cellsOf(seq);
+      this.remove.run(seq);
+      this.endings.note(queueNo, { id, how: "purged", attempt: attempts, client: undefined });
+    }
+    if (seqs.length > 0) this.countPurged.run(seqs.length, queueNo);
     return seqs.length;
   }
 
-  /** A negative limit is none, to SQLite. */
-  private selected(queueNo: number, ids: readonly string[] | undefined, diedBy: number, limit: number): number[] {
-    if (ids === undefined) return this.seqs.all(queueNo, diedBy, limit) as number[];
-    return [...new Set(ids)].flatMap((id) => this.seqsOfId.all(queueNo, id) as number[]);
+  private cellsOf(seq: number): MessageCells {
+    return messageCells(this.message.get(seq) as SqlCell[]);
   }
+}
+
+function selected(
+  queueNo: number,
+  { ids, event, group, reason, error, diedFrom, diedUntil }: DeadSelection,
+  limit: number,
+  afterSeq: number,
+): Record<string, string | number | null> {
+  return {
+    queueNo,
+    afterSeq,
+    limit,
+    ids: ids ? JSON.stringify(ids) : null,
+    event: event ?? null,
+    group: group ?? null,
+    reason: reason ?? null,
+    error: error ?? null,
+    diedFrom: diedFrom ?? null,
+    diedUntil: diedUntil ?? null,
+  };
 }

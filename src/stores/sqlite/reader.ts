@@ -10,7 +10,8 @@ import { Packer, type Packed } from "./packed";
 const MESSAGE = `
   m.seq, m.queue, m.priority, m.expires_at, m.body, m.attempts, m.failures,
   coalesce(m.id, b.id), coalesce(m.event, b.event), coalesce(m.payload, b.payload), coalesce(m.grp, b.grp),
-  coalesce(m.headers, b.headers), coalesce(m.publisher, b.publisher), coalesce(m.published_at, b.published_at), coalesce(m.room, r.address)`;
+  coalesce(m.headers, b.headers), coalesce(m.publisher, b.publisher), coalesce(m.published_at, b.published_at), coalesce(m.room, r.address),
+  m.error, coalesce(m.content_check, b.content_check)`;
 const MESSAGES = "messages m LEFT JOIN bodies b ON b.seq = m.body AND m.body <> 0 LEFT JOIN queues r ON r.no = b.room";
 
 /** Reads messages back, and marks what thereby may go out. */
@@ -21,6 +22,9 @@ export class Reader {
   private readonly nextDue: Statement;
   private readonly expiredRows: Statement;
   private readonly nextExpiry: Statement;
+  private readonly bySeq: Statement;
+  private readonly sliceEnd: Statement;
+  private readonly slice: Statement;
 
   constructor(
     private readonly database: Database,
@@ -34,13 +38,21 @@ export class Reader {
     this.dueRows = database
       .prepare(`SELECT ${MESSAGE} FROM ${MESSAGES} WHERE m.due_at <= ? ORDER BY m.due_at LIMIT ?`)
       .raw();
-    this.makeReady = database.prepare("UPDATE messages SET due_at = NULL WHERE seq = ?");
+    this.makeReady = database.prepare("UPDATE messages SET due_at = NULL, due_fixed = NULL WHERE seq = ?");
     this.nextDue = database.prepare("SELECT min(due_at) FROM messages WHERE due_at IS NOT NULL").pluck();
     this.expiredRows = database.prepare(
-      `SELECT m.seq, m.queue AS queueNo, m.priority, m.body, coalesce(m.grp, b.grp) AS grp, m.due_at IS NOT NULL AS delayed
+      `SELECT m.seq, m.queue AS queueNo, m.priority, m.body, coalesce(m.grp, b.grp) AS grp, m.due_at IS NOT NULL AS delayed,
+              coalesce(m.id, b.id) AS id, m.attempts, m.failures, m.error, m.bytes
        FROM messages m LEFT JOIN bodies b ON b.seq = m.body AND m.body <> 0 WHERE m.expires_at <= ? ORDER BY m.expires_at LIMIT ?`,
     );
     this.nextExpiry = database.prepare("SELECT min(expires_at) FROM messages WHERE expires_at > ?").pluck();
+    this.bySeq = database.prepare(`SELECT ${MESSAGE} FROM ${MESSAGES} WHERE m.seq = ? AND m.due_at IS NULL`).raw();
+    this.sliceEnd = database.prepare("SELECT seq FROM messages WHERE seq > ? ORDER BY seq LIMIT 1 OFFSET ?").pluck();
+    this.slice = database
+      .prepare(
+        `SELECT ${MESSAGE}, m.due_at FROM ${MESSAGES} WHERE m.seq > ? AND m.seq <= ? AND coalesce(m.id, b.id) = ? ORDER BY m.seq`,
+      )
+      .raw();
   }
 
   page({ queueNo, priority, afterSeq, limit, limitBytes }: Calls["page"][0]): Packed {
@@ -74,40 +86,68 @@ export class Reader {
   }
 
   expired({ now, limit }: Calls["expired"][0]): Calls["expired"][1] {
-    const found = this.expiredRows.all(now, limit) as (Omit<ExpiredRow, "group" | "delayed"> & {
+    const found = this.expiredRows.all(now, limit) as (Omit<ExpiredRow, "group" | "delayed" | "lastError"> & {
       grp: string | null;
+      error: string | null;
       delayed: number;
     })[];
-    const rows = found.map(({ grp, delayed, ...row }): ExpiredRow => ({
+    const rows = found.map(({ grp, error, delayed, ...row }): ExpiredRow => ({
       ...row,
       group: grp ?? undefined,
+      lastError: error ?? undefined,
       delayed: delayed === 1,
     }));
     const next = rows.length === limit ? now : numberOrNone(this.nextExpiry.get(now));
     return { rows, next };
   }
 
+  /** Waiting messages by seq, in order; those that are gone are left out. */
+  fetch({ seqs }: Calls["fetch"][0]): Packed {
+    const packer = new Packer(seqs.length * MESSAGE_CELLS);
+    for (const seq of seqs) {
+      const row = this.bySeq.get(seq) as SqlCell[] | undefined;
+      if (row) packMessage(packer, messageCells(row));
+    }
+    return packer.pack();
+  }
+
+  find({ id, queueNo, afterSeq, limit }: Calls["find"][0]): Calls["find"][1] {
+    const end = this.sliceEnd.get(afterSeq, limit - 1) as number | undefined;
+    const packer = new Packer(MESSAGE_CELLS);
+    const dueAts: number[] = [];
+    for (const row of this.slice.all(afterSeq, end ?? Number.MAX_SAFE_INTEGER, id) as SqlCell[][]) {
+      const cells = messageCells(row);
+      if (queueNo !== undefined && cells[1] !== queueNo) continue;
+      packMessage(packer, cells);
+      dueAts.push(Number(row[MESSAGE_CELLS + 1] ?? NaN));
+    }
+    return { messages: packer.pack(), dueAts, next: end };
+  }
+
   snapshot(): Snapshot {
     const all = <Row>(sql: string): Row[] => this.database.prepare(sql).all() as Row[];
     const one = (sql: string): unknown => this.database.prepare(sql).pluck().get();
     const delayed = countByQueue(
-      all("SELECT queue, count(*) AS count FROM messages WHERE due_at IS NOT NULL GROUP BY queue"),
+      all(
+        "SELECT queue, count(*) AS count, sum(bytes) AS bytes FROM messages WHERE due_at IS NOT NULL GROUP BY queue",
+      ),
     );
-    const dead = countByQueue(all("SELECT queue, count(*) AS count FROM dead GROUP BY queue"));
-    const queues = all<{ no: number; address: string; expired: number }>(
-      "SELECT no, address, expired FROM queues ORDER BY no",
+    const dead = countByQueue(all("SELECT queue, count(*) AS count, 0 AS bytes FROM dead GROUP BY queue"));
+    const queues = all<{ no: number; address: string; creator: string; expired: number; purged: number }>(
+      "SELECT no, address, creator, expired, purged FROM queues ORDER BY no",
     );
     return {
       lastSeq: Number(one("SELECT value FROM meta WHERE key = 'last_seq'")),
-      queues: queues.map(({ no, address, expired }) => ({
+      queues: queues.map(({ no, address, ...queue }) => ({
+        ...queue,
         no,
         address: address as QueueAddress,
-        delayed: delayed.get(no) ?? 0,
-        dead: dead.get(no) ?? 0,
-        expired,
+        delayed: delayed.get(no)?.count ?? 0,
+        delayedBytes: delayed.get(no)?.bytes ?? 0,
+        dead: dead.get(no)?.count ?? 0,
       })),
       lanes: all(
-        "SELECT queue AS queueNo, priority, count(*) AS count FROM messages WHERE due_at IS NULL GROUP BY queue, priority",
+        "SELECT queue AS queueNo, priority, count(*) AS count, sum(bytes) AS bytes FROM messages WHERE due_at IS NULL GROUP BY queue, priority",
       ),
       members: all("SELECT room AS roomNo, inbox AS inboxNo FROM members"),
       groupHolders: all(
@@ -120,8 +160,14 @@ export class Reader {
   }
 }
 
-function countByQueue(rows: readonly { queue: number; count: number }[]): Map<number, number> {
-  return new Map(rows.map(({ queue, count }) => [queue, count]));
+interface QueueCount {
+  readonly queue: number;
+  readonly count: number;
+  readonly bytes: number;
+}
+
+function countByQueue(rows: readonly QueueCount[]): Map<number, QueueCount> {
+  return new Map(rows.map((row) => [row.queue, row]));
 }
 
 function numberOrNone(value: unknown): number | undefined {

@@ -1,7 +1,9 @@
 import type { Database, Statement } from "better-sqlite3";
+import { PRIORITIES } from "../../queue/message";
 import type { Since } from "../../queue/store";
 import type { JoinedRow } from "../ledger/journal";
 import type { Calls } from "./calls";
+import { contentCheck } from "./content-check";
 import type { Row } from "./row";
 
 /** Rooms on disk: their messages' content, once for history and all inboxes, and their members. */
@@ -30,8 +32,8 @@ export class RoomRows {
     private readonly settings: { readonly historyMessages: number; readonly historyMs: number },
   ) {
     this.insertBody = database.prepare(
-      `INSERT INTO bodies (seq, room, kept, refs, priority, expires_at, id, event, payload, grp, headers, publisher, published_at)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+      `INSERT INTO bodies (seq, room, kept, refs, priority, bytes, due_fixed, expires_at, id, event, payload, grp, headers, publisher, published_at, content_check)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     );
     this.releaseBody = database.prepare("UPDATE bodies SET refs = refs - 1 WHERE seq = ?");
     this.deleteUnused = database.prepare("DELETE FROM bodies WHERE seq = ? AND refs = 0 AND kept = 0");
@@ -47,32 +49,20 @@ export class RoomRows {
     this.setTrimmedTo = database.prepare("UPDATE queues SET trimmed_to = max(trimmed_to, ?) WHERE no = ?");
     this.trimmedTo = database.prepare("SELECT trimmed_to FROM queues WHERE no = ?").pluck();
     this.history = database.prepare(
-      "SELECT seq, priority, expires_at FROM bodies WHERE room = ? AND kept = 1 AND seq > ? AND seq < ? AND published_at >= ? ORDER BY seq",
+      "SELECT seq, priority, bytes, expires_at FROM bodies WHERE room = ? AND kept = 1 AND seq > ? AND seq < ? AND published_at >= ? ORDER BY seq",
     );
     this.insertMember = database.prepare("INSERT OR IGNORE INTO members (room, inbox, covered_from) VALUES (?, ?, ?)");
     this.coveredFrom = database.prepare("SELECT covered_from FROM members WHERE room = ? AND inbox = ?").pluck();
     this.setCoveredFrom = database.prepare("UPDATE members SET covered_from = ? WHERE room = ? AND inbox = ?");
     this.deleteMember = database.prepare("DELETE FROM members WHERE room = ? AND inbox = ?");
     this.insertCopy = database.prepare(
-      "INSERT INTO messages (seq, queue, priority, due_at, expires_at, body, attempts, failures) VALUES (?, ?, ?, NULL, ?, ?, 0, 0)",
+      "INSERT INTO messages (seq, queue, priority, bytes, due_at, expires_at, body, attempts, failures) VALUES (?, ?, ?, ?, NULL, ?, ?, 0, 0)",
     );
   }
 
   /** Stores a room's message for its history and for `copies` inboxes. */
-  addMessage(content: Row, copies: number): void {
-    const {
-      seq,
-      queueNo: roomNo,
-      priority,
-      expiresAt,
-      id,
-      event,
-      payload,
-      group,
-      headers,
-      publisher,
-      publishedAt,
-    } = content;
+  addMessage(content: Row, bytes: number, copies: number): void {
+    const { seq, queueNo: roomNo, id, event, payload, group, headers, publisher, publishedAt } = content;
     const kept = this.settings.historyMessages > 0 ? 1 : 0;
     if (kept === 0 && copies === 0) return;
     this.insertBody.run(
@@ -80,8 +70,10 @@ export class RoomRows {
       roomNo,
       kept,
       copies,
-      priority,
-      expiresAt,
+      content.priority,
+      bytes,
+      content.isDueFixed,
+      content.expiresAt,
       id,
       event,
       payload,
@@ -89,6 +81,7 @@ export class RoomRows {
       headers,
       publisher,
       publishedAt,
+      contentCheck(content),
     );
     const added = (this.added.get(roomNo) ?? this.settings.historyMessages) + 1;
     this.added.set(roomNo, added);
@@ -104,18 +97,21 @@ export class RoomRows {
 
   join({ roomNo, inboxNo, since, firstSeq, lastSeq, now }: Calls["join"][0]): JoinedRow {
     this.insertMember.run(roomNo, inboxNo, lastSeq + 1);
-    if (since === undefined) return { replayed: [], missing: undefined };
+    if (since === undefined) return { replayed: [], bytes: 0, missing: undefined };
     this.trimHistory(roomNo, now);
     const coveredFrom = Number(this.coveredFrom.get(roomNo, inboxNo));
     const { afterSeq, fromTime } = boundsOf(since);
     const rows = this.history.all(roomNo, afterSeq, coveredFrom, fromTime) as {
       seq: number;
       priority: number;
+      bytes: number;
       expires_at: number | null;
     }[];
-    const replayed: number[] = Array.from({ length: 10 }, () => 0);
+    const replayed: number[] = Array.from({ length: PRIORITIES }, () => 0);
+    let bytes = 0;
     rows.forEach((row, index) => {
-      this.insertCopy.run(firstSeq + index, inboxNo, row.priority, row.expires_at, row.seq);
+      this.insertCopy.run(firstSeq + index, inboxNo, row.priority, row.bytes, row.expires_at, row.seq);
+      bytes += row.bytes;
       this.addRefs.run(row.seq);
       replayed[row.priority] = (replayed[row.priority] ?? 0) + 1;
     });
@@ -126,7 +122,7 @@ export class RoomRows {
       since !== "all" && "afterSeq" in since && since.afterSeq < lost
         ? { from: since.afterSeq + 1, to: lost }
         : undefined;
-    return { replayed, missing };
+    return { replayed, bytes, missing };
   }
 
   leave({ roomNo, inboxNo }: Calls["leave"][0]): void {

@@ -6,6 +6,8 @@ export interface Row {
   readonly queueNo: number;
   readonly priority: number;
   readonly dueAt: number | null;
+  /** 1 where `dueAt` is a time of day. */
+  readonly isDueFixed: number | null;
   readonly expiresAt: number | null;
   readonly id: string;
   readonly event: string;
@@ -23,6 +25,7 @@ export function readRow(unpacker: Unpacker): Row {
     queueNo: unpacker.number(),
     priority: unpacker.number(),
     dueAt: unpacker.numberOrNull(),
+    isDueFixed: unpacker.numberOrNull(),
     expiresAt: unpacker.numberOrNull(),
     id: unpacker.string(),
     event: unpacker.string(),

@@ -16,17 +16,23 @@ const MIGRATIONS: readonly string[] = [
   CREATE TABLE queues (
     no INTEGER PRIMARY KEY,
     address TEXT NOT NULL UNIQUE,
+    creator TEXT NOT NULL,
     expired INTEGER NOT NULL DEFAULT 0,
+    purged INTEGER NOT NULL DEFAULT 0,
     trimmed_to INTEGER NOT NULL DEFAULT 0
   );
 
-  -- due_at: delayed until then. body: the room's message that holds event, payload and so on. room: its address, for
-  -- one that came back from the dead letters and so holds its own content.
+  -- due_at: delayed until then; due_fixed: which is a time of day that a step of the clock does not move. bytes: what it
+  -- costs in memory, and what its queue's limit counts. error: why its last delivery failed. body: the room's message that
+  -- holds event, payload and so on. room: its address, for one that came back from the dead letters and so holds its own
+  -- content. content_check: CRC-32 of the content.
   CREATE TABLE messages (
     seq INTEGER PRIMARY KEY,
     queue INTEGER NOT NULL,
     priority INTEGER NOT NULL,
+    bytes INTEGER NOT NULL,
     due_at INTEGER,
+    due_fixed INTEGER,
     expires_at INTEGER,
     body INTEGER NOT NULL,
     attempts INTEGER NOT NULL,
@@ -38,10 +44,13 @@ const MIGRATIONS: readonly string[] = [
     headers TEXT,
     publisher TEXT,
     published_at INTEGER,
-    room TEXT
+    room TEXT,
+    error TEXT,
+    content_check INTEGER
   );
-  CREATE INDEX messages_ready ON messages (queue, priority, seq) WHERE due_at IS NULL;
-  CREATE INDEX messages_due ON messages (due_at) WHERE due_at IS NOT NULL;
+  -- With what is counted at the start, so that no message need be read for it.
+  CREATE INDEX messages_ready ON messages (queue, priority, seq, bytes) WHERE due_at IS NULL;
+  CREATE INDEX messages_due ON messages (due_at, queue, bytes) WHERE due_at IS NOT NULL;
   CREATE INDEX messages_expiring ON messages (expires_at) WHERE expires_at IS NOT NULL;
 
   -- Up to which seq a lane's messages may have been leased: after a crash, an attempt is counted for each of them.
@@ -72,8 +81,10 @@ const MIGRATIONS: readonly string[] = [
     publisher TEXT NOT NULL,
     published_at INTEGER NOT NULL,
     room TEXT,
+    error TEXT,
+    content_check INTEGER NOT NULL,
     reason TEXT NOT NULL,
-    last_holder TEXT NOT NULL,
+    last_holder TEXT,
     died_at INTEGER NOT NULL
   );
   CREATE INDEX dead_queue ON dead (queue, seq);
@@ -85,6 +96,8 @@ const MIGRATIONS: readonly string[] = [
     kept INTEGER NOT NULL,
     refs INTEGER NOT NULL,
     priority INTEGER NOT NULL,
+    bytes INTEGER NOT NULL,
+    due_fixed INTEGER,
     expires_at INTEGER,
     id TEXT NOT NULL,
     event TEXT NOT NULL,
@@ -92,7 +105,8 @@ const MIGRATIONS: readonly string[] = [
     grp TEXT,
     headers TEXT,
     publisher TEXT NOT NULL,
-    published_at INTEGER NOT NULL
+    published_at INTEGER NOT NULL,
+    content_check INTEGER NOT NULL
   );
   CREATE INDEX bodies_history ON bodies (room, seq) WHERE kept = 1;
 
@@ -103,6 +117,14 @@ const MIGRATIONS: readonly string[] = [
     covered_from INTEGER NOT NULL,
     PRIMARY KEY (room, inbox)
   ) WITHOUT ROWID;
+
+  -- How messages ended, one row for all that ended in a commit: lines of queue, id, how, attempt and client.
+  CREATE TABLE endings (
+    no INTEGER PRIMARY KEY,
+    at INTEGER NOT NULL,
+    count INTEGER NOT NULL,
+    lines TEXT NOT NULL
+  );
   `,
 ];
 

@@ -1,0 +1,173 @@
+import { sizeOf } from "../../queue/message";
+import type { Change, ExpiredRow, StoredMessage } from "./journal";
+import type { Ledger } from "./ledger";
+import type { QueueState } from "./queue-state";
+
+/** Due or expired messages handled at once. */
+const SWEEP = 2_000;
+/** How often in a row what is due is read: the rest waits for the next look, so that leases are looked at in between. */
+const SWEEPS_IN_A_ROW = 16;
+
+/** What the end of a message's time does beyond its queue. */
+export interface DeadlineEvents {
+  /** Many messages became ready at once. */
+  becameReady(queue: QueueState): void;
+  /** A dead letter was added. */
+  died(queue: QueueState): void;
+}
+
+/** A message on disk whose time has passed, and what puts it back among those that wait, should its end not be stored. */
+interface Ending {
+  readonly row: ExpiredRow;
+  readonly queue: QueueState;
+  readonly putBack: (() => void) | undefined;
+}
+
+/** Times that messages have: when they are due, and when they expire. */
+export class Deadlines {
+  constructor(
+    private readonly ledger: Ledger,
+    private readonly events: DeadlineEvents,
+  ) {}
+
+  async makeDueReady(now: number): Promise<void> {
+    const { ledger } = this;
+    for (let sweep = 0; sweep < SWEEPS_IN_A_ROW && now >= ledger.nextDue; sweep++) {
+      const { messages, next } = await ledger.journal.due(now, SWEEP);
+      ledger.nextDue = next ?? Infinity;
+      const touched = new Set<QueueState>();
+      for (const message of messages) {
+        const queue = ledger.directory.queueNo(message.queueNo);
+        if (queue === undefined) continue;
+        queue.delayed--;
+        queue.admit(message);
+        touched.add(queue);
+      }
+      for (const queue of touched) {
+        this.events.becameReady(queue);
+        ledger.hint(queue.address);
+      }
+    }
+  }
+
+  async endExpired(now: number): Promise<void> {
+    const { ledger } = this;
+    if (now < ledger.nextExpiry) return;
+    const { rows, next } = await ledger.journal.expired(now, SWEEP + this.leasedCount());
+    ledger.nextExpiry = next ?? Infinity;
+    const ends: Promise<void>[] = [];
+    const onDisk: Ending[] = [];
+    for (const row of rows) {
+      const queue = ledger.directory.queueNo(row.queueNo);
+      if (queue === undefined) continue;
+      const lane = queue.lane(row.priority);
+      if (row.delayed) {
+        onDisk.push({ row, queue, putBack: undefined });
+      } else if (lane.covers(row.seq)) {
+        // One that is out expires when it comes back.
+        const message = queue.takeWaiting(row);
+        if (message) {
+          ends.push(this.endInMemory(queue, message));
+          continue;
+        }
+        const putBack = queue.forgetWaiting(row);
+        if (putBack === "busy") ledger.lookForExpiryAt(now);
+        else if (putBack) onDisk.push({ row, queue, putBack });
+      } else if (lane.paging) {
+        // A page under way may bring it into memory.
+        ledger.lookForExpiryAt(now);
+      } else {
+        onDisk.push({ row, queue, putBack: undefined });
+      }
+    }
+    await Promise.all([...ends, this.endOnDisk(onDisk, now)]);
+  }
+
+  /** Ends a message that was taken out of memory because its time to live has passed. */
+  endInMemory(queue: QueueState, message: StoredMessage): Promise<void> {
+    const bytes = sizeOf(message);
+    const end = this.endOf(queue, message);
+    return this.ledger.journal.change([end]).then(
+      () => this.countExpired(queue, { ...message, bytes }, end),
+      () => {
+        queue.putBack(message);
+        this.ledger.lookForExpiryAt(message.expiresAt);
+      },
+    );
+  }
+
+  /** The clock was put forward by this many milliseconds: moves what was given as a duration. */
+  async move(byMs: number): Promise<void> {
+    const { ledger } = this;
+    // What comes later is published by the new time.
+    const { lastSeq } = ledger;
+    for (const queue of ledger.directory.allQueues()) {
+      for (const lease of queue.leases.values()) lease.deadline += byMs;
+      queue.earliestDeadline += byMs;
+    }
+    await ledger.journal.moveDeadlines(byMs);
+    for (const queue of ledger.directory.allQueues()) {
+      for (const { message } of queue.leases.values()) moveExpiry(message, lastSeq, byMs);
+      for (const message of queue.waitingInMemory()) moveExpiry(message, lastSeq, byMs);
+    }
+    ledger.nextDue = 0;
+    ledger.nextExpiry = 0;
+  }
+
+  /** Ends messages that are not in memory. Meanwhile their lanes are not paged in: what is ending must not go out. */
+  private async endOnDisk(endings: readonly Ending[], now: number): Promise<void> {
+    if (endings.length === 0) return;
+    const paged = endings.filter(({ row, putBack }) => !row.delayed && putBack === undefined);
+    const lanes = new Set(paged.map(({ row, queue }) => queue.lane(row.priority)));
+    const ends = endings.map(({ row, queue }) => this.endOf(queue, row));
+    for (const lane of lanes) lane.paging = true;
+    try {
+      await this.ledger.journal.change(ends);
+    } catch (error) {
+      for (const { putBack } of endings) putBack?.();
+      this.ledger.lookForExpiryAt(now);
+      throw error;
+    } finally {
+      for (const lane of lanes) lane.paging = false;
+    }
+    for (const [index, { row, queue, putBack }] of endings.entries()) {
+      if (row.delayed) queue.delayed--;
+      else if (putBack === undefined) queue.lane(row.priority).forgetOnDisk();
+      this.countExpired(queue, row, ends[index]);
+    }
+  }
+
+  private endOf(queue: QueueState, row: StoredMessage | ExpiredRow): Change {
+    const { id, attempts } = row;
+    if (!this.ledger.settings.rules.of(queue.address).deadLetterExpired) {
+      return { kind: "end", row, ending: { id, how: "expired", attempt: attempts, client: undefined } };
+    }
+    const { failures, lastError } = row;
+    return { kind: "dead", row, failures, reason: "expired", error: lastError, lastHolder: undefined };
+  }
+
+  private countExpired(
+    queue: QueueState,
+    row: Pick<ExpiredRow, "group" | "seq" | "bytes">,
+    end: Change | undefined,
+  ): void {
+    queue.takeOffTotal(row.bytes);
+    queue.expired++;
+    queue.freeGroup(row);
+    if (end?.kind === "dead") {
+      queue.dead++;
+      this.events.died(queue);
+    }
+    this.ledger.hint(queue.address);
+  }
+
+  private leasedCount(): number {
+    let count = 0;
+    for (const queue of this.ledger.leasing) count += queue.leases.size;
+    return count;
+  }
+}
+
+function moveExpiry(message: StoredMessage, lastSeq: number, byMs: number): void {
+  if (message.expiresAt !== undefined && message.seq <= lastSeq) message.expiresAt += byMs;
+}

@@ -1,0 +1,172 @@
+import { WaybillError } from "../../protocol/errors";
+import {
+  isRoomAddress,
+  roomNameOf,
+  sizeOf,
+  type NewMessage,
+  type QueueAddress,
+  type RoomAddress,
+} from "../../queue/message";
+import type { QueueRules } from "../../queue/queue-rules";
+import type { AppendResult } from "../../queue/store";
+import type { AppendRow, RoomAppendRow, StoredMessage } from "./journal";
+import type { Ledger } from "./ledger";
+import type { QueueState } from "./queue-state";
+
+/** Takes new messages in: gives them their places, has them written, and counts them. */
+export class Intake {
+  /** @param overfull called for a queue that holds more than its rules allow, which says that its oldest have to go. */
+  constructor(
+    private readonly ledger: Ledger,
+    private readonly overfull: (queue: QueueState) => void,
+  ) {}
+
+  async append(messages: readonly NewMessage[]): Promise<readonly AppendResult[]> {
+    const results: AppendResult[] = [];
+    const rows: (AppendRow | RoomAppendRow)[] = [];
+    const places: number[] = [];
+    for (const message of messages) {
+      const row = this.planRow(message);
+      if (row instanceof WaybillError) {
+        results.push({ error: row });
+        continue;
+      }
+      places.push(results.push({ status: "stored", seq: row.message.seq }) - 1);
+      rows.push(row);
+    }
+    if (rows.length === 0) return results;
+    let firsts: readonly number[];
+    try {
+      firsts = await this.ledger.journal.append(rows, messages[0]?.publishedAt ?? 0);
+    } catch (error) {
+      for (const row of rows) this.endAppend(row, false);
+      throw error;
+    }
+    const touched = new Set<QueueState>();
+    for (const [index, row] of rows.entries()) {
+      const first = firsts[index] ?? 0;
+      this.endAppend(row, first === 0, touched);
+      const place = places[index];
+      if (first !== 0 && place !== undefined) results[place] = { status: "duplicate", seq: first };
+    }
+    for (const queue of touched) {
+      if (isFull(queue, this.rulesOf(queue), 1)) this.overfull(queue);
+      this.ledger.hint(queue.address);
+    }
+    return results;
+  }
+
+  /** @throws WaybillError `QUEUE_FULL` when the queue takes no message more. */
+  refuseWhenFull(queue: QueueState): void {
+    const rules = this.rulesOf(queue);
+    if (!isFull(queue, rules, 0)) return;
+    // The oldest make room, as far as there are any that nobody works on.
+    if (rules.overflow === "drop-oldest" && queue.total - queue.ready < rules.maxMessages && queue.ready > 0) return;
+    const by = queue.total >= rules.maxMessages ? `${queue.total} messages` : `${queue.bytes} bytes`;
+    throw new WaybillError("QUEUE_FULL", `${queue.address} holds ${by}, as many as it may.`);
+  }
+
+  private rulesOf(queue: QueueState): QueueRules {
+    return this.ledger.settings.rules.of(queue.address);
+  }
+
+  private planRow(message: NewMessage): AppendRow | RoomAppendRow | WaybillError {
+    try {
+      return isRoomAddress(message.target)
+        ? this.planRoomRow(message, message.target)
+        : this.planQueueRow(message, this.ledger.directory.openQueue(message.target, message.publisher), undefined);
+    } catch (error) {
+      if (error instanceof WaybillError) return error;
+      throw error;
+    }
+  }
+
+  private planRoomRow(message: NewMessage, address: RoomAddress): RoomAppendRow {
+    const room = this.ledger.directory.openRoom(address, message.publisher);
+    const stored = this.storedMessage(message, room.no, address as unknown as QueueAddress, undefined, 0);
+    const inboxes = [...room.inboxes()];
+    // Before the first copy is planned: a message goes to all members or to none.
+    for (const inbox of inboxes) this.refuseWhenFull(inbox);
+    const copies = inboxes.map((inbox) => this.planQueueRow(message, inbox, stored));
+    return { message: stored, dueAt: message.dueAt, isDueFixed: message.isDueFixed, copies };
+  }
+
+  private planQueueRow(message: NewMessage, queue: QueueState, roomMessage: StoredMessage | undefined): AppendRow {
+    const { settings, budget } = this.ledger;
+    this.refuseWhenFull(queue);
+    const room = roomMessage && roomNameOf(message.target as RoomAddress);
+    const stored = this.storedMessage(message, queue.no, queue.address, room, roomMessage?.seq ?? 0);
+    queue.addToTotal(stored);
+    const { dueAt, isDueFixed } = message;
+    if (dueAt !== undefined) return { message: stored, dueAt, isDueFixed, resident: false };
+    const lane = queue.lane(message.priority);
+    const resident = lane.open && lane.claimed < settings.laneWindow && !budget.isSpent;
+    if (resident) {
+      lane.beginReserve();
+      budget.take(stored);
+    } else {
+      lane.beginSpill(stored.seq);
+    }
+    return { message: stored, dueAt: undefined, isDueFixed, resident };
+  }
+
+  private storedMessage(
+    message: NewMessage,
+    queueNo: number,
+    queue: QueueAddress,
+    room: string | undefined,
+    body: number,
+  ): StoredMessage {
+    return {
+      seq: ++this.ledger.lastSeq,
+      queueNo,
+      queue,
+      id: message.id,
+      event: message.event,
+      payload: message.payload,
+      priority: message.priority,
+      group: message.group,
+      headers: message.headers,
+      publisher: message.publisher,
+      publishedAt: message.publishedAt,
+      expiresAt: message.expiresAt,
+      room,
+      body,
+      attempts: 0,
+      failures: 0,
+      lastError: undefined,
+    };
+  }
+
+  private endAppend(row: AppendRow | RoomAppendRow, stored: boolean, touched?: Set<QueueState>): void {
+    if ("copies" in row) {
+      for (const copy of row.copies) this.endAppend(copy, stored, touched);
+      return;
+    }
+    const { message, dueAt, resident } = row;
+    const queue = this.ledger.directory.queueNo(message.queueNo);
+    if (queue === undefined) return;
+    if (!stored) queue.takeOffTotal(sizeOf(message));
+    else this.ledger.lookForExpiryAt(message.expiresAt);
+    if (dueAt !== undefined) {
+      if (!stored) return;
+      queue.delayed++;
+      this.ledger.lookForDueAt(dueAt);
+      return;
+    }
+    const lane = queue.lane(message.priority);
+    if (resident) {
+      lane.endReserve();
+      this.ledger.budget.giveBack(message);
+      if (stored) lane.list.insert(message);
+    } else {
+      lane.endSpill(stored ? 1 : 0);
+    }
+    if (stored) touched?.add(queue);
+  }
+}
+
+/** @param over how many messages past its limit it may hold. */
+export function isFull(queue: QueueState, rules: QueueRules, over: number): boolean {
+  return queue.total >= rules.maxMessages + over || queue.bytes >= rules.maxBytes + over;
+}

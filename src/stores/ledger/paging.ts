@@ -1,0 +1,74 @@
+import type { StoredMessage } from "./journal";
+import type { Lane } from "./lane";
+import type { Ledger } from "./ledger";
+import type { QueueState } from "./queue-state";
+import { seqOf, type WaitingList } from "./waiting-list";
+
+/** Messages read from the disk at once; the next are fetched when half as many are left. */
+const PAGE = 1_024;
+const PAGE_BYTES = 2 ** 20;
+/** Of lanes that are not next in turn: enough to know how old their first message is, and to give some of them out. */
+const GLANCE = 64;
+
+/** Brings what waits on disk into memory, shortly before its turn comes. */
+export class Paging {
+  constructor(private readonly ledger: Ledger) {}
+
+  /** Reads what the queue will need next. Returns at once; a hint follows. */
+  pageIn(queue: QueueState): void {
+    for (const group of queue.groupsOnDisk()) {
+      const wanted = group.wanted();
+      if (wanted.length > 0) {
+        this.read(queue, group.waiting, wanted, (messages) => queue.groupFetched(group, wanted, messages));
+      }
+    }
+    let isFirst = true;
+    for (const lane of queue.lanesInOrder()) {
+      if (lane.readyCount === 0) continue;
+      if (isFirst || lane.list.length === 0) this.pageLane(queue, lane, isFirst ? PAGE : GLANCE);
+      isFirst = false;
+    }
+  }
+
+  /** After many messages became ready at once: leaves what is far from its turn on disk. */
+  shorten(queue: QueueState): void {
+    queue.shorten(this.ledger.settings.laneWindow, PAGE);
+  }
+
+  private pageLane(queue: QueueState, lane: Lane, count: number): void {
+    const { list } = lane;
+    if (list.onDisk > 0) {
+      const wanted = list.wanted(count);
+      if (wanted.length > 0) this.read(queue, list, wanted, (messages) => void list.fetched(wanted, messages));
+      return;
+    }
+    if (lane.onDisk === 0 || lane.paging || list.length >= count / 2) return;
+    lane.paging = true;
+    const limitBytes = Math.min(PAGE_BYTES, Math.max(this.ledger.budget.left, PAGE_BYTES / 16));
+    this.ledger.journal.page(queue.no, lane.priority, lane.pageAfter, count, limitBytes).then(
+      (page) => {
+        lane.endPage(page);
+        this.ledger.hint(queue.address);
+      },
+      // The dispatcher's poll asks again.
+      () => (lane.paging = false),
+    );
+  }
+
+  private read(
+    queue: QueueState,
+    list: WaitingList,
+    wanted: readonly number[],
+    takeIn: (messages: readonly StoredMessage[]) => void,
+  ): void {
+    list.isFetching = true;
+    this.ledger.journal.fetch(wanted.map(seqOf)).then(
+      (messages) => {
+        list.isFetching = false;
+        takeIn(messages);
+        this.ledger.hint(queue.address);
+      },
+      () => (list.isFetching = false),
+    );
+  }
+}
