@@ -1,10 +1,21 @@
 import { systemClock, type Clock } from "../queue/clock";
-import { PRIORITIES, roomNameOf, type DeadLetter, type QueueAddress, type RoomAddress } from "../queue/message";
+import {
+  PRIORITIES,
+  roomNameOf,
+  sizeOf,
+  type DeadLetter,
+  type DeadSelection,
+  type Ending,
+  type QueueAddress,
+  type RoomAddress,
+} from "../queue/message";
 import type { Since } from "../queue/store";
 import type {
   AppendRow,
   Change,
+  EndNote,
   ExpiredRow,
+  FoundRow,
   JoinedRow,
   Journal,
   RoomAppendRow,
@@ -18,11 +29,15 @@ export interface MemoryJournalSettings {
   readonly dedupMaxIds: number;
   readonly historyMessages: number;
   readonly historyMs: number;
+  readonly maxEndings: number;
 }
 
 interface Row {
   readonly message: StoredMessage;
   dueAt: number | undefined;
+  isDueFixed: boolean;
+  /** Of its message, as of the last step of the clock: the ledger has its own copy of what it has in memory. */
+  expiresAt: number | undefined;
 }
 
 interface BuriedMessage extends DeadLetter {
@@ -44,10 +59,11 @@ export class MemoryJournal implements Journal {
   private readonly rows = new Map<number, Row>();
   /** Rows that the ledger may not have in memory, by lane, in order: it pages them in. */
   private readonly onDisk = new Map<string, StoredMessage[]>();
-  private readonly delayed = new TimeHeap<Row>();
-  private readonly expiring = new TimeHeap<Row>();
+  private delayed = new TimeHeap<Row>();
+  private expiring = new TimeHeap<Row>();
   private readonly dead = new Map<number, BuriedMessage[]>();
   private readonly rooms = new Map<number, Room>();
+  private readonly ended: { readonly queueNo: number; readonly ending: Ending }[] = [];
   private ids = new Map<string, number>();
   private olderIds = new Map<string, number>();
   private idsSince = 0;
@@ -100,7 +116,8 @@ export class MemoryJournal implements Journal {
       }
       this.rows.delete(seq);
       this.removeFromDisk(row.message);
-      if (change.kind === "dead") this.bury(change, queueNo);
+      if (change.kind === "dead") this.bury(row.message, change);
+      else this.noteEnding(queueNo, change.ending);
     }
     return Promise.resolve();
   }
@@ -109,7 +126,7 @@ export class MemoryJournal implements Journal {
     const lane = this.onDisk.get(laneKey(queueNo, priority)) ?? [];
     // What became due before the lane had reached it is in the ledger's memory already.
     lane.splice(0, placeOf(lane, afterSeq + 1));
-    return Promise.resolve(lane.splice(0, limit));
+    return Promise.resolve(lane.splice(0, limit).map((message) => this.readBack(message)));
   }
 
   due(now: number, limit: number): Promise<{ messages: readonly StoredMessage[]; next: number | undefined }> {
@@ -119,8 +136,9 @@ export class MemoryJournal implements Journal {
       // A row that was settled or put off since left an entry behind.
       if (this.rows.get(row.item.message.seq) !== row.item || row.item.dueAt !== row.at) continue;
       row.item.dueAt = undefined;
+      row.item.isDueFixed = false;
       this.putOnDisk(row.item.message);
-      messages.push(row.item.message);
+      messages.push(this.readBack(row.item.message));
     }
     return Promise.resolve({ messages, next: this.delayed.peek()?.at });
   }
@@ -132,12 +150,12 @@ export class MemoryJournal implements Journal {
       this.expiring.pop();
       const { message, dueAt } = row.item;
       if (this.rows.get(message.seq) !== row.item) continue;
-      const { seq, queueNo, body, priority, group } = message;
-      rows.push({ seq, queueNo, body, priority, group, delayed: dueAt !== undefined });
+      if (row.item.expiresAt !== row.at) continue;
+      rows.push({ ...message, bytes: sizeOf(message), delayed: dueAt !== undefined });
       kept.push(row.item);
     }
     const next = this.expiring.peek()?.at;
-    for (const row of kept) this.expiring.push(row.message.expiresAt ?? 0, row);
+    for (const row of kept) this.expiring.push(row.expiresAt ?? 0, row);
     return Promise.resolve({ rows, next });
   }
 
@@ -152,10 +170,12 @@ export class MemoryJournal implements Journal {
     const coveredFrom = room.coveredFrom.get(inboxNo) ?? lastSeq + 1;
     room.coveredFrom.set(inboxNo, coveredFrom);
     const replayed = Array.from({ length: PRIORITIES }, () => 0);
-    if (since === undefined) return Promise.resolve({ replayed, missing: undefined });
+    if (since === undefined) return Promise.resolve({ replayed, bytes: 0, missing: undefined });
     const kept = this.trim(room);
     const wanted = kept.filter((message) => message.seq < coveredFrom && isSince(message, since));
+    let bytes = 0;
     wanted.forEach((message, index) => {
+      bytes += sizeOf(message);
       const copy: StoredMessage = {
         ...message,
         seq: firstSeq + index,
@@ -166,13 +186,13 @@ export class MemoryJournal implements Journal {
         attempts: 0,
         failures: 0,
       };
-      this.addRow({ message: copy, dueAt: undefined, resident: false });
+      this.addRow({ message: copy, dueAt: undefined, isDueFixed: false, resident: false });
       replayed[message.priority] = (replayed[message.priority] ?? 0) + 1;
     });
     const first = wanted[0];
     if (first) room.coveredFrom.set(inboxNo, first.seq);
     const missing = missingBefore(since, Math.min(room.trimmedTo, coveredFrom - 1));
-    return Promise.resolve({ replayed, missing });
+    return Promise.resolve({ replayed, bytes, missing });
   }
 
   leave(roomNo: number, inboxNo: number): Promise<void> {
@@ -180,25 +200,87 @@ export class MemoryJournal implements Journal {
     return Promise.resolve();
   }
 
-  deadLetters(queueNo: number, limit: number, afterSeq: number): Promise<readonly DeadLetter[]> {
-    const letters = (this.dead.get(queueNo) ?? []).filter(({ message }) => message.seq > afterSeq);
-    return Promise.resolve(letters.sort((a, b) => a.message.seq - b.message.seq).slice(0, limit));
+  fetch(seqs: readonly number[]): Promise<readonly StoredMessage[]> {
+    return Promise.resolve(
+      seqs.flatMap((seq) => {
+        const row = this.rows.get(seq);
+        return row && row.dueAt === undefined ? [this.readBack(row.message)] : [];
+      }),
+    );
+  }
+
+  moveDeadlines(byMs: number): Promise<void> {
+    const moved = { delayed: new TimeHeap<Row>(), expiring: new TimeHeap<Row>() };
+    for (const row of this.rows.values()) {
+      const move = row.isDueFixed ? 0 : byMs;
+      if (row.dueAt !== undefined) moved.delayed.push((row.dueAt += move), row);
+      if (row.expiresAt !== undefined) moved.expiring.push((row.expiresAt += move), row);
+    }
+    Object.assign(this, moved);
+    for (const room of this.rooms.values()) {
+      for (const message of room.history) if (message.expiresAt !== undefined) message.expiresAt += byMs;
+    }
+    return Promise.resolve();
+  }
+
+  find(
+    id: string,
+    queueNo: number | undefined,
+    _afterSeq: number,
+    _limit: number,
+  ): Promise<{ found: readonly FoundRow[]; next: number | undefined }> {
+    const found: FoundRow[] = [];
+    for (const { message, dueAt } of this.rows.values()) {
+      if (message.id === id && (queueNo === undefined || message.queueNo === queueNo)) found.push({ message, dueAt });
+    }
+    return Promise.resolve({ found, next: undefined });
+  }
+
+  endings(
+    id: string,
+    queueNo: number | undefined,
+  ): Promise<readonly { readonly queueNo: number; readonly ending: Ending }[]> {
+    const found = this.ended.filter(
+      (each) => each.ending.id === id && (queueNo === undefined || each.queueNo === queueNo),
+    );
+    return Promise.resolve(found.reverse());
+  }
+
+  deadLetters(
+    queueNo: number,
+    selection: DeadSelection,
+    limit: number,
+    afterSeq: number,
+  ): Promise<readonly DeadLetter[]> {
+    const letters = (this.dead.get(queueNo) ?? []).filter(
+      (letter) => letter.message.seq > afterSeq && isSelected(letter, selection),
+    );
+    return Promise.resolve(letters.sort(bySeq).slice(0, Math.min(limit, selection.limit ?? limit)));
   }
 
   redrive(
     queueNo: number,
-    ids: readonly string[] | undefined,
+    selection: DeadSelection,
     diedBy: number,
     limit: number,
+    spread: { readonly from: number; readonly everyMs: number } | undefined,
   ): Promise<readonly StoredMessage[]> {
-    const letters = this.takeDead(queueNo, ids, diedBy, limit);
+    const diedUntil = Math.min(diedBy, selection.diedUntil ?? Infinity);
+    const letters = this.takeDead(queueNo, { ...selection, diedUntil }, limit);
     const messages = letters.map(({ message }): StoredMessage => ({ ...message, failures: 0, expiresAt: undefined }));
-    for (const message of messages) this.addRow({ message, dueAt: undefined, resident: false });
+    for (const [index, message] of messages.entries()) {
+      const dueAt = spread ? Math.round(spread.from + index * spread.everyMs) : undefined;
+      this.addRow({ message, dueAt, isDueFixed: false, resident: false });
+    }
     return Promise.resolve(messages);
   }
 
-  purge(queueNo: number, ids: readonly string[] | undefined): Promise<number> {
-    return Promise.resolve(this.takeDead(queueNo, ids, Infinity, Infinity).length);
+  purge(queueNo: number, selection: DeadSelection, limit: number): Promise<number> {
+    const letters = this.takeDead(queueNo, selection, limit);
+    for (const { message } of letters) {
+      this.noteEnding(queueNo, { id: message.id, how: "purged", attempt: message.attempts, client: undefined });
+    }
+    return Promise.resolve(letters.length);
   }
 
   probe(): Promise<void> {
@@ -209,8 +291,8 @@ export class MemoryJournal implements Journal {
     return Promise.resolve();
   }
 
-  private addRow({ message, dueAt, resident }: AppendRow): void {
-    const row: Row = { message, dueAt: undefined };
+  private addRow({ message, dueAt, isDueFixed, resident }: AppendRow): void {
+    const row: Row = { message, dueAt: undefined, isDueFixed, expiresAt: message.expiresAt };
     this.rows.set(message.seq, row);
     if (message.expiresAt !== undefined) this.expiring.push(message.expiresAt, row);
     if (dueAt !== undefined) this.delay(row, dueAt);
@@ -222,6 +304,12 @@ export class MemoryJournal implements Journal {
     if (dueAt !== undefined) this.delayed.push(dueAt, row);
   }
 
+  /** The message as a journal on disk would read it. */
+  private readBack(message: StoredMessage): StoredMessage {
+    message.expiresAt = this.rows.get(message.seq)?.expiresAt;
+    return message;
+  }
+
   private putOnDisk(message: StoredMessage): void {
     const key = laneKey(message.queueNo, message.priority);
     const lane = this.onDisk.get(key) ?? [];
@@ -230,27 +318,26 @@ export class MemoryJournal implements Journal {
     if (lane[at]?.seq !== message.seq) lane.splice(at, 0, message);
   }
 
-  private takeDead(
-    queueNo: number,
-    ids: readonly string[] | undefined,
-    diedBy: number,
-    limit: number,
-  ): BuriedMessage[] {
+  private takeDead(queueNo: number, selection: DeadSelection, limit: number): BuriedMessage[] {
     const taken: BuriedMessage[] = [];
     const left: BuriedMessage[] = [];
-    for (const letter of this.dead.get(queueNo) ?? []) {
-      const isWanted =
-        ids === undefined ? letter.diedAt <= diedBy && taken.length < limit : ids.includes(letter.message.id);
-      (isWanted ? taken : left).push(letter);
+    for (const letter of (this.dead.get(queueNo) ?? []).sort(bySeq)) {
+      (taken.length < limit && isSelected(letter, selection) ? taken : left).push(letter);
     }
     this.dead.set(queueNo, left);
     return taken;
   }
 
-  private bury({ message, reason, holder, failures }: Extract<Change, { kind: "dead" }>, queueNo: number): void {
-    const letters = this.dead.get(queueNo) ?? [];
-    letters.push({ message: { ...message, failures }, reason, lastHolder: holder, diedAt: this.clock.now() });
-    this.dead.set(queueNo, letters);
+  private bury(message: StoredMessage, { failures, reason, error, lastHolder }: Extract<Change, { kind: "dead" }>): void {
+    const letters = this.dead.get(message.queueNo) ?? [];
+    letters.push({ message: { ...message, failures, lastError: error }, reason, lastHolder, diedAt: this.clock.now() });
+    this.dead.set(message.queueNo, letters);
+  }
+
+  private noteEnding(queueNo: number, ending: EndNote): void {
+    this.ended.push({ queueNo, ending: { ...ending, at: this.clock.now() } });
+    // By halves, so that forgetting costs each of them next to nothing.
+    if (this.ended.length >= this.settings.maxEndings * 2) this.ended.splice(0, this.settings.maxEndings);
   }
 
   private removeFromDisk(message: StoredMessage): void {
@@ -297,6 +384,23 @@ export class MemoryJournal implements Journal {
     }
     return room;
   }
+}
+
+function bySeq(a: BuriedMessage, b: BuriedMessage): number {
+  return a.message.seq - b.message.seq;
+}
+
+function isSelected({ message, reason, diedAt }: BuriedMessage, selection: DeadSelection): boolean {
+  const { ids, event, group, error, diedFrom, diedUntil } = selection;
+  return (
+    (ids === undefined || ids.includes(message.id)) &&
+    (event === undefined || event === message.event) &&
+    (group === undefined || group === message.group) &&
+    (selection.reason === undefined || selection.reason === reason) &&
+    (error === undefined || (message.lastError ?? "").includes(error)) &&
+    (diedFrom === undefined || diedAt >= diedFrom) &&
+    (diedUntil === undefined || diedAt <= diedUntil)
+  );
 }
 
 /** Index of the first message whose seq is not below this one. */

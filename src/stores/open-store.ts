@@ -1,4 +1,5 @@
 import { systemClock, type Clock } from "../queue/clock";
+import type { RuleBook } from "../queue/queue-rules";
 import type { Store } from "../queue/store";
 import { LedgerStore } from "./ledger/ledger-store";
 import { MemoryJournal } from "./memory";
@@ -6,16 +7,19 @@ import { SqliteJournal } from "./sqlite/sqlite-journal";
 import { StorageThread } from "./sqlite/storage-thread";
 
 export interface StoreSettings {
-  /** Messages in one queue past which publishes to it are refused. */
-  readonly maxQueueMessages: number;
-  /** Queues and rooms that may exist. */
+  /** What each queue may hold, and what becomes of its messages. */
+  readonly rules: Pick<RuleBook, "of">;
+  /** Queues and rooms that may exist, and that one client may make. */
   readonly maxQueues: number;
+  readonly maxQueuesPerClient: number;
   /** Milliseconds for which a queue remembers an id at least, unless more than `dedupMaxIds` come. */
   readonly dedupWindowMs: number;
   readonly dedupMaxIds: number;
   /** Messages, and milliseconds, of a room's history that are kept. */
   readonly historyMessages: number;
   readonly historyMs: number;
+  /** Endings of messages that are remembered. */
+  readonly maxEndings: number;
   /** Ready messages that are kept in memory, in bytes; the rest is paged in from the disk. */
   readonly residentBytes: number;
   /** Ready messages of one priority of one queue that are kept in memory. */
@@ -43,7 +47,15 @@ export async function openStore(
     return LedgerStore.open(new MemoryJournal(settings, clock), unbounded, clock);
   }
   if (scheme === "sqlite" && rest) {
-    const worker = await StorageThread.start({ ...settings, file: rest });
+    const { dedupWindowMs, dedupMaxIds, historyMessages, historyMs, maxEndings } = settings;
+    const worker = await StorageThread.start({
+      file: rest,
+      dedupWindowMs,
+      dedupMaxIds,
+      historyMessages,
+      historyMs,
+      maxEndings,
+    });
     const journal = new SqliteJournal(worker, clock, onBroken);
     return LedgerStore.open(journal, { ...settings, laneWindow: settings.laneWindow ?? LANE_WINDOW }, clock);
   }

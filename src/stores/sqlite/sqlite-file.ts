@@ -7,6 +7,7 @@ import { Appender } from "./appender";
 import type { Call, CallKind, Calls, WorkerSettings } from "./calls";
 import { Changer } from "./changer";
 import { DeadRows } from "./dead-rows";
+import { Endings } from "./endings";
 import { IdWindow } from "./id-window";
 import { LeaseMarks } from "./lease-marks";
 import { Reader } from "./reader";
@@ -16,6 +17,8 @@ import { migrate } from "./schema";
 /** Pages of the write-ahead log, 4 KiB each, after which they are copied to the main file. */
 const CHECKPOINT_PAGES = 4_000;
 const CACHE_KIB = 32_768;
+/** Commits in which endings of one id are looked up, the newest first. */
+const ENDINGS_FOUND = 20;
 
 /** What the tables need to know; the rest of the settings is about the file. */
 export type FileSettings = Omit<WorkerSettings, "file">;
@@ -32,9 +35,11 @@ export class SqliteFile {
   private readonly changer: Changer;
   private readonly reader: Reader;
   private readonly dead: DeadRows;
+  private readonly endings: Endings;
   private readonly insertQueue: Database.Statement;
+  private readonly moves: readonly Database.Statement[];
   /** Queues that no commit has filed yet. */
-  private unfiled: { readonly no: number; readonly address: string }[] = [];
+  private unfiled: Calls["queue"][0][] = [];
 
   /** @throws Error that says why the file cannot be used. */
   static open(settings: WorkerSettings, time: FileTime): SqliteFile {
@@ -69,33 +74,43 @@ export class SqliteFile {
     this.marks = new LeaseMarks(database);
     this.rooms = new RoomRows(database, settings);
     this.appender = new Appender(database, this.ids, this.marks, this.rooms);
-    this.changer = new Changer(database, this.rooms);
+    this.endings = new Endings(database, settings.maxEndings);
+    this.changer = new Changer(database, this.rooms, this.endings);
     this.reader = new Reader(database, this.marks);
-    this.dead = new DeadRows(database, this.marks);
-    this.insertQueue = database.prepare("INSERT OR IGNORE INTO queues (no, address) VALUES (?, ?)");
+    this.dead = new DeadRows(database, this.marks, this.endings);
+    this.insertQueue = database.prepare("INSERT OR IGNORE INTO queues (no, address, creator) VALUES (?, ?, ?)");
+    this.moves = [
+      "UPDATE messages SET due_at = due_at + ? WHERE due_at IS NOT NULL AND due_fixed IS NULL",
+      "UPDATE messages SET expires_at = expires_at + ? WHERE expires_at IS NOT NULL AND due_fixed IS NULL",
+      "UPDATE bodies SET expires_at = expires_at + ? WHERE expires_at IS NOT NULL AND due_fixed IS NULL",
+    ].map((sql) => database.prepare(sql));
   }
 
   /** Carries out calls in one transaction: all of them, or none if one throws. */
   commit(calls: readonly Call[]): Calls[CallKind][1][] {
     for (const call of calls) if (call.kind === "queue") this.unfiled.push(call.argument);
-    this.ids.rotate(this.time.now());
+    const now = this.time.now();
+    this.ids.rotate(now);
     this.database.exec("BEGIN IMMEDIATE");
     let results: Calls[CallKind][1][];
     try {
-      for (const { no, address } of this.unfiled) this.insertQueue.run(no, address);
+      for (const { no, address, creator } of this.unfiled) this.insertQueue.run(no, address, creator);
       results = calls.map((call) => this.carryOut(call));
       this.marks.write();
+      this.endings.write(now);
       this.appender.writeLastSeq();
       const writtenAt = this.time.steady();
       this.database.exec("COMMIT");
       this.lastCommitMs = this.time.steady() - writtenAt;
     } catch (error) {
       this.marks.forget();
+      this.endings.forget();
       if (this.database.inTransaction) this.database.exec("ROLLBACK");
       throw error;
     }
     this.unfiled = [];
     this.marks.keep();
+    this.endings.keep();
     return results;
   }
 
@@ -116,6 +131,15 @@ export class SqliteFile {
         return this.reader.due(call.argument);
       case "expired":
         return this.reader.expired(call.argument);
+      case "fetch":
+        return this.reader.fetch(call.argument);
+      case "find":
+        return this.reader.find(call.argument);
+      case "endings":
+        return this.endings.find(call.argument.id, call.argument.queueNo, ENDINGS_FOUND);
+      case "move":
+        for (const move of this.moves) move.run(call.argument.byMs);
+        return null;
       case "deadLetters":
         return this.dead.list(call.argument);
       case "redrive":

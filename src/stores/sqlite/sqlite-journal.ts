@@ -1,11 +1,12 @@
 import { WaybillError } from "../../protocol/errors";
 import type { Clock, Timer } from "../../queue/clock";
-import type { DeadLetter, QueueAddress, RoomAddress } from "../../queue/message";
+import type { DeadLetter, DeadSelection, Ending, QueueAddress, RoomAddress } from "../../queue/message";
 import type { Since } from "../../queue/store";
 import type {
   AppendRow,
   Change,
   ExpiredRow,
+  FoundRow,
   JoinedRow,
   Journal,
   RoomAppendRow,
@@ -64,10 +65,10 @@ export class SqliteJournal implements Journal {
     return snapshot;
   }
 
-  addQueue(no: number, address: QueueAddress | RoomAddress): void {
+  addQueue(no: number, address: QueueAddress | RoomAddress, creator: string): void {
     this.addresses.set(no, address as QueueAddress);
     // The worker files it apart from everything else, so that no failed commit can take it back.
-    this.call("queue", { no, address }).catch(() => {});
+    this.call("queue", { no, address, creator }).catch(() => {});
   }
 
   async append(rows: readonly (AppendRow | RoomAppendRow)[], now: number): Promise<readonly number[]> {
@@ -119,23 +120,59 @@ export class SqliteJournal implements Journal {
     await this.call("leave", { roomNo, inboxNo });
   }
 
-  async deadLetters(queueNo: number, limit: number, afterSeq: number): Promise<readonly DeadLetter[]> {
-    const letters = await this.call("deadLetters", { queueNo, limit, afterSeq });
+  async fetch(seqs: readonly number[]): Promise<readonly StoredMessage[]> {
+    return unpackMessages(await this.call("fetch", { seqs }), this.queueOf);
+  }
+
+  async moveDeadlines(byMs: number): Promise<void> {
+    await this.call("move", { byMs });
+  }
+
+  async find(
+    id: string,
+    queueNo: number | undefined,
+    afterSeq: number,
+    limit: number,
+  ): Promise<{ readonly found: readonly FoundRow[]; readonly next: number | undefined }> {
+    const { messages, dueAts, next } = await this.call("find", { id, queueNo, afterSeq, limit });
+    const found = unpackMessages(messages, this.queueOf).map((message, index): FoundRow => {
+      const dueAt = dueAts[index];
+      return { message, dueAt: Number.isNaN(dueAt) ? undefined : dueAt };
+    });
+    return { found, next };
+  }
+
+  async endings(
+    id: string,
+    queueNo: number | undefined,
+  ): Promise<readonly { readonly queueNo: number; readonly ending: Ending }[]> {
+    return await this.call("endings", { id, queueNo });
+  }
+
+  async deadLetters(
+    queueNo: number,
+    selection: DeadSelection,
+    limit: number,
+    afterSeq: number,
+  ): Promise<readonly DeadLetter[]> {
+    const letters = await this.call("deadLetters", { queueNo, selection, limit, afterSeq });
     const queue = this.queueOf(queueNo);
     return letters.map((letter) => ({ ...letter, message: { ...letter.message, queue } }));
   }
 
   async redrive(
     queueNo: number,
-    ids: readonly string[] | undefined,
+    selection: DeadSelection,
     diedBy: number,
     limit: number,
+    spread: { readonly from: number; readonly everyMs: number } | undefined,
   ): Promise<readonly StoredMessage[]> {
-    return unpackMessages(await this.call("redrive", { queueNo, ids, diedBy, limit }), this.queueOf);
+    const redriven = await this.call("redrive", { queueNo, selection, diedBy, limit, spread });
+    return unpackMessages(redriven, this.queueOf);
   }
 
-  async purge(queueNo: number, ids: readonly string[] | undefined): Promise<number> {
-    return await this.call("purge", { queueNo, ids });
+  async purge(queueNo: number, selection: DeadSelection, limit: number): Promise<number> {
+    return await this.call("purge", { queueNo, selection, limit });
   }
 
   async probe(): Promise<void> {
