@@ -10,6 +10,7 @@ import { routeTable } from "../../src/queue/routes";
 import type { Session } from "../../src/queue/session";
 import type { Store } from "../../src/queue/store";
 import { openStore } from "../../src/stores/open-store";
+import { rulesWith } from "../support/rules";
 
 const NAMESPACE = "/caps";
 
@@ -110,7 +111,9 @@ export async function openBench(options: CapsOptions = {}, settings: Partial<Bro
   const store = await openStore(
     "memory:",
     {
-      maxQueueMessages: 10_000,
+      rules: rulesWith({ maxMessages: 10_000 }),
+      maxQueuesPerClient: 1_000,
+      maxEndings: 1_000,
       maxQueues: 1_000,
       dedupWindowMs: 60_000,
       dedupMaxIds: 10_000,

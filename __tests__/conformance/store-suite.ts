@@ -8,11 +8,14 @@ import {
 } from "../../src/queue/message";
 import type { SettleRequest, Settlement, Store } from "../../src/queue/store";
 import type { StoreSettings } from "../../src/stores/open-store";
+import { rulesWith } from "../support/rules";
 
 /** Settings small enough that every limit is met by a test. */
 export const SUITE_SETTINGS: StoreSettings = {
-  maxQueueMessages: 500,
+  rules: rulesWith({ maxMessages: 500 }),
   maxQueues: 50,
+  maxQueuesPerClient: 50,
+  maxEndings: 1_000,
   dedupWindowMs: 60_000,
   dedupMaxIds: 10_000,
   historyMessages: 20,
@@ -46,6 +49,7 @@ export function message(id: string, fields: Partial<NewMessage> = {}): NewMessag
     publisher: "acme",
     publishedAt: NOW,
     dueAt: undefined,
+    isDueFixed: false,
     expiresAt: undefined,
     ...fields,
   };
@@ -81,7 +85,7 @@ export function describeStore(name: string, subject: StoreUnderTest): void {
       while (deliveries.length < count) {
         const hint = new Promise<void>((resolve) => (hinted = resolve));
         const limit = count - deliveries.length;
-        const more = await store.lease(from, [{ holder, limit, limitBytes: 1e9 }], now, LEASE_MS);
+        const more = await store.lease(from, [{ holder, client: "c", limit, limitBytes: 1e9 }], now, LEASE_MS);
         deliveries.push(...more);
         if (more.length === 0) await hint;
       }
@@ -89,7 +93,7 @@ export function describeStore(name: string, subject: StoreUnderTest): void {
     }
 
     async function leaseNone(from: QueueAddress = queue, now = NOW): Promise<void> {
-      expect(ids(await store.lease(from, [{ holder: "h1", ...ALL }], now, LEASE_MS))).toEqual([]);
+      expect(ids(await store.lease(from, [{ holder: "h1", client: "c", ...ALL }], now, LEASE_MS))).toEqual([]);
     }
 
     function settling(
@@ -110,7 +114,7 @@ export function describeStore(name: string, subject: StoreUnderTest): void {
     }
 
     const ack = { action: "ack" } as const;
-    const again = { action: "retry", dueAt: undefined, failed: true } as const;
+    const again = { action: "retry", dueAt: undefined, error: "failed" } as const;
 
     describe("append and lease", () => {
       test("gives messages in the order of confirmation, as they were published", async () => {
@@ -147,9 +151,9 @@ export function describeStore(name: string, subject: StoreUnderTest): void {
       test("deals messages to several holders in turn, within their limits", async () => {
         await store.append(numbered(7));
         const requests = [
-          { holder: "h1", limit: 5, limitBytes: 1e9 },
-          { holder: "h2", limit: 1, limitBytes: 1e9 },
-          { holder: "h3", limit: 5, limitBytes: 1e9 },
+          { holder: "h1", client: "c", limit: 5, limitBytes: 1e9 },
+          { holder: "h2", client: "c", limit: 1, limitBytes: 1e9 },
+          { holder: "h3", client: "c", limit: 5, limitBytes: 1e9 },
         ];
         const dealt = await store.lease(queue, requests, NOW, LEASE_MS);
         expect(dealt.map((delivery) => delivery.holder)).toEqual(["h1", "h2", "h3", "h1", "h3", "h1", "h3"]);
@@ -158,7 +162,12 @@ export function describeStore(name: string, subject: StoreUnderTest): void {
 
       test("keeps to the limit of bytes, but always gives one", async () => {
         await store.append(numbered(3, { payload: JSON.stringify("x".repeat(2_000)) }));
-        const dealt = await store.lease(queue, [{ holder: "h1", limit: 10, limitBytes: 100 }], NOW, LEASE_MS);
+        const dealt = await store.lease(
+          queue,
+          [{ holder: "h1", client: "c", limit: 10, limitBytes: 100 }],
+          NOW,
+          LEASE_MS,
+        );
         expect(dealt).toHaveLength(1);
       });
 
@@ -271,7 +280,7 @@ export function describeStore(name: string, subject: StoreUnderTest): void {
           for (const settlement of [
             ack,
             again,
-            { action: "dead", reason: "r" },
+            { action: "dead", reason: "refused", error: "r" },
             { action: "extend", deadline: NOW },
           ] as const) {
             expect(await settle(stranger, settlement)).toBe("lost");
@@ -292,13 +301,13 @@ export function describeStore(name: string, subject: StoreUnderTest): void {
 
       test("a release is no failure", async () => {
         await store.append([message("a")]);
-        await settle(await takeOne(), { action: "retry", dueAt: undefined, failed: false });
+        await settle(await takeOne(), { action: "retry", dueAt: undefined, error: undefined });
         expect(await takeOne()).toMatchObject({ attempt: 2, message: { failures: 0 } });
       });
 
       test("a delayed retry waits until it is due", async () => {
         await store.append(numbered(2));
-        await settle(await takeOne(), { action: "retry", dueAt: NOW + 5_000, failed: true });
+        await settle(await takeOne(), { action: "retry", dueAt: NOW + 5_000, error: "failed" });
         expect(await store.stats(queue)).toMatchObject({ ready: 1, delayed: 1 });
         await store.expire(NOW + 4_999);
         expect(ids(await lease(1))).toEqual(["m0001"]);
@@ -309,12 +318,12 @@ export function describeStore(name: string, subject: StoreUnderTest): void {
 
       test("a dead letter leaves its queue and is kept with its reason", async () => {
         await store.append([message("a", { payload: '{"x":1}' }), message("b")]);
-        await settle(await takeOne(), { action: "dead", reason: "poison" });
+        await settle(await takeOne(), { action: "dead", reason: "refused", error: "poison" });
         expect(await store.stats(queue)).toMatchObject({ ready: 1, leased: 0, dead: 1 });
-        expect(await store.deadLetters(queue, 10, 0)).toMatchObject([
+        expect(await store.deadLetters(queue, {}, 10, 0)).toMatchObject([
           {
-            reason: "poison",
-            lastHolder: "h1",
+            reason: "refused",
+            lastHolder: "c",
             message: { id: "a", queue, payload: '{"x":1}', attempts: 1, failures: 1 },
           },
         ]);
@@ -325,16 +334,16 @@ export function describeStore(name: string, subject: StoreUnderTest): void {
         await store.append([...numbered(3, { headers: '{"k":"v"}', expiresAt: NOW + 9 }), message("last")]);
         const [first, second] = await lease(2);
         if (!first || !second) throw new Error("nothing was leased");
-        const dead = { action: "dead", reason: "poison" } as const;
+        const dead = { action: "dead", reason: "refused", error: "poison" } as const;
         expect(await store.settle([settling(first, dead), settling(second, dead)])).toEqual(["done", "done"]);
-        const [page] = await store.deadLetters(queue, 1, first.message.seq);
+        const [page] = await store.deadLetters(queue, {}, 1, first.message.seq);
         expect(page?.message.id).toBe("m0001");
 
-        expect(await store.redrive(queue, ["m0001", "unknown"])).toBe(1);
-        expect(await store.redrive(queue, ["m0001"])).toBe(0);
+        expect(await store.redrive(queue, { ids: ["m0001", "unknown"] }, NOW, 0)).toBe(1);
+        expect(await store.redrive(queue, { ids: ["m0001"] }, NOW, 0)).toBe(0);
         expect(await store.stats(queue)).toMatchObject({ ready: 3, dead: 1 });
-        expect(await store.redrive(queue, undefined)).toBe(1);
-        expect(await store.deadLetters(queue, 10, 0)).toEqual([]);
+        expect(await store.redrive(queue, {}, NOW, 0)).toBe(1);
+        expect(await store.deadLetters(queue, {}, 10, 0)).toEqual([]);
         const again = await lease(3, "h2", queue, NOW + 9);
         expect(ids(again)).toEqual(["m0000", "m0001", "last"]);
         expect(again[0]).toMatchObject({
@@ -346,23 +355,24 @@ export function describeStore(name: string, subject: StoreUnderTest): void {
 
       test("a purged dead letter is gone", async () => {
         await store.append(numbered(3));
-        for (const delivery of await lease(3)) await settle(delivery, { action: "dead", reason: "poison" });
-        expect(await store.purge(queue, ["m0001"])).toBe(1);
-        const left = await store.deadLetters(queue, 10, 0);
+        for (const delivery of await lease(3))
+          await settle(delivery, { action: "dead", reason: "refused", error: "poison" });
+        expect(await store.purge(queue, { ids: ["m0001"] })).toBe(1);
+        const left = await store.deadLetters(queue, {}, 10, 0);
         expect(left.map((letter) => letter.message.id)).toEqual(["m0000", "m0002"]);
-        expect(await store.purge(queue, undefined)).toBe(2);
-        expect(await store.redrive(queue, undefined)).toBe(0);
-        expect(await store.purge(queueAddress("/", "never-used"), undefined)).toBe(0);
+        expect(await store.purge(queue, {})).toBe(2);
+        expect(await store.redrive(queue, {}, NOW, 0)).toBe(0);
+        expect(await store.purge(queueAddress("/", "never-used"), {})).toBe(0);
         expect(await store.stats(queue)).toMatchObject({ ready: 0, dead: 0 });
       });
 
       test("a redriven message of a room still says which", async () => {
         const ada = queueAddress("/", "@ada");
-        await store.join(roomAddress("/", "north"), ada, undefined);
+        await store.join(roomAddress("/", "north"), ada, undefined, "client");
         await store.append([message("a", { target: roomAddress("/", "north") })]);
         const [delivery] = await lease(1, "h1", ada);
-        if (delivery) await settle(delivery, { action: "dead", reason: "r" });
-        expect(await store.redrive(ada, undefined)).toBe(1);
+        if (delivery) await settle(delivery, { action: "dead", reason: "refused", error: "r" });
+        expect(await store.redrive(ada, {}, NOW, 0)).toBe(1);
         expect((await lease(1, "h1", ada))[0]?.message).toMatchObject({
           id: "a",
           room: "north",
@@ -392,9 +402,9 @@ export function describeStore(name: string, subject: StoreUnderTest): void {
       test("a delayed message waits, and then keeps the order of confirmation", async () => {
         await store.append([message("later", { dueAt: NOW + 1_000 }), message("now")]);
         await store.expire(NOW + 999);
-        expect(ids(await store.lease(queue, [{ holder: "h", limit: 1, limitBytes: 1e9 }], NOW, LEASE_MS))).toEqual([
-          "now",
-        ]);
+        expect(
+          ids(await store.lease(queue, [{ holder: "h", client: "c", limit: 1, limitBytes: 1e9 }], NOW, LEASE_MS)),
+        ).toEqual(["now"]);
         await leaseNone();
         await store.expire(NOW + 1_000);
         expect(ids(await lease(1))).toEqual(["later"]);
@@ -456,7 +466,7 @@ export function describeStore(name: string, subject: StoreUnderTest): void {
 
       test("keep their order through a delayed retry", async () => {
         await store.append([message("a1", { group: "a" }), message("a2", { group: "a" })]);
-        await settle(await takeOne(), { action: "retry", dueAt: NOW + 1_000, failed: true });
+        await settle(await takeOne(), { action: "retry", dueAt: NOW + 1_000, error: "failed" });
         await leaseNone();
         await store.expire(NOW + 1_000);
         expect(ids(await lease(1))).toEqual(["a1"]);
@@ -471,7 +481,7 @@ export function describeStore(name: string, subject: StoreUnderTest): void {
         ]);
         const first = await takeOne();
         await leaseNone();
-        await settle(first, { action: "dead", reason: "poison" });
+        await settle(first, { action: "dead", reason: "refused", error: "poison" });
         await store.expire(NOW + 10);
         expect(ids(await lease(1, "h1", queue, NOW + 10))).toEqual(["a3"]);
       });
@@ -486,9 +496,9 @@ export function describeStore(name: string, subject: StoreUnderTest): void {
         message(id, { target: room, ...fields });
 
       test("fan a message out to every member's inbox, and to nobody else's", async () => {
-        expect(await store.join(room, ada, undefined)).toMatchObject({ members: 1 });
-        expect(await store.join(room, bob, undefined)).toMatchObject({ members: 2 });
-        expect(await store.join(room, bob, undefined)).toMatchObject({ members: 2 });
+        expect(await store.join(room, ada, undefined, "client")).toMatchObject({ members: 1 });
+        expect(await store.join(room, bob, undefined, "client")).toMatchObject({ members: 2 });
+        expect(await store.join(room, bob, undefined, "client")).toMatchObject({ members: 2 });
         const results = await store.append([toRoom("a"), toRoom("a")]);
         expect(results).toMatchObject([{ status: "stored" }, { status: "duplicate" }]);
         for (const inbox of [ada, bob]) {
@@ -507,8 +517,8 @@ export function describeStore(name: string, subject: StoreUnderTest): void {
       });
 
       test("who left gets nothing more", async () => {
-        await store.join(room, ada, undefined);
-        await store.join(room, bob, undefined);
+        await store.join(room, ada, undefined, "client");
+        await store.join(room, bob, undefined, "client");
         expect(await store.leave(room, ada)).toMatchObject({ members: 1 });
         expect(await store.leave(room, eve)).toMatchObject({ members: 1 });
         await store.append([toRoom("a")]);
@@ -518,11 +528,11 @@ export function describeStore(name: string, subject: StoreUnderTest): void {
 
       test("replay their history without gap or double at the seam", async () => {
         await store.append([toRoom("a"), toRoom("b"), toRoom("c")]);
-        const joining = store.join(room, ada, "all");
+        const joining = store.join(room, ada, "all", "client");
         const publishing = store.append([toRoom("d"), toRoom("e")]);
         expect(await joining).toMatchObject({ replayed: 3, missing: undefined });
         await publishing;
-        expect(await store.join(room, ada, "all")).toMatchObject({ replayed: 0 });
+        expect(await store.join(room, ada, "all", "client")).toMatchObject({ replayed: 0 });
         expect(ids(await lease(5, "h1", ada))).toEqual(["a", "b", "c", "d", "e"]);
         await leaseNone(ada);
       });
@@ -534,27 +544,27 @@ export function describeStore(name: string, subject: StoreUnderTest): void {
           toRoom("c", { publishedAt: NOW - 1 }),
         ]);
         const [, second] = results as readonly { seq: number }[];
-        await store.join(room, ada, { afterSeq: second?.seq ?? 0 });
+        await store.join(room, ada, { afterSeq: second?.seq ?? 0 }, "client");
         expect(ids(await lease(1, "h1", ada))).toEqual(["c"]);
-        await store.join(room, bob, { fromTime: NOW - 2 });
+        await store.join(room, bob, { fromTime: NOW - 2 }, "client");
         expect(ids(await lease(2, "h1", bob))).toEqual(["b", "c"]);
       });
 
       test("say what history no longer holds", async () => {
         const results = (await store.append(numbered(30, { target: room }))) as readonly { seq: number }[];
         const firstSeq = results[0]?.seq ?? 0;
-        const membership = await store.join(room, ada, { afterSeq: firstSeq });
+        const membership = await store.join(room, ada, { afterSeq: firstSeq }, "client");
         expect(membership).toEqual({ members: 1, replayed: 20, missing: { from: firstSeq + 1, to: results[9]?.seq } });
         expect(ids(await lease(20, "h1", ada))[0]).toBe("m0010");
       });
 
       test("a replayed message is settled like any other", async () => {
         await store.append([toRoom("a")]);
-        await store.join(room, ada, "all");
+        await store.join(room, ada, "all", "client");
         const [delivery] = await lease(1, "h1", ada);
         if (!delivery) throw new Error("nothing was leased");
-        expect(await settle(delivery, { action: "dead", reason: "r" })).toBe("done");
-        expect(await store.deadLetters(ada, 5, 0)).toMatchObject([{ message: { id: "a", payload: '{"id":"a"}' } }]);
+        expect(await settle(delivery, { action: "dead", reason: "refused", error: "r" })).toBe("done");
+        expect(await store.deadLetters(ada, {}, 5, 0)).toMatchObject([{ message: { id: "a", payload: '{"id":"a"}' } }]);
       });
     });
 
@@ -600,7 +610,7 @@ export function describeStore(name: string, subject: StoreUnderTest): void {
         const ada = queueAddress("/", "@ada");
         const bob = queueAddress("/", "@bob");
         const grouped = queueAddress("/", "grouped");
-        await store.join(room, ada, undefined);
+        await store.join(room, ada, undefined, "client");
         const [first] = await store.append([message("a", { target: room })]);
         await store.append([
           message("delayed", { dueAt: NOW + 1_000 }),
@@ -609,15 +619,17 @@ export function describeStore(name: string, subject: StoreUnderTest): void {
           message("g1", { target: grouped, group: "g" }),
           message("g2", { target: grouped, group: "g" }),
         ]);
-        await settle(await takeOne(), { action: "dead", reason: "poison" });
+        await settle(await takeOne(), { action: "dead", reason: "refused", error: "poison" });
         const [g1] = await lease(1, "h1", grouped);
-        if (g1) await settle(g1, { action: "retry", dueAt: NOW + 1_000, failed: true });
+        if (g1) await settle(g1, { action: "retry", dueAt: NOW + 1_000, error: "failed" });
         store = await reopen(how);
         expect(await store.append([message("a", { target: room })])).toEqual([
           { status: "duplicate", seq: (first as { seq: number }).seq },
         ]);
         expect(await store.stats(queue)).toMatchObject({ ready: 1, delayed: 1, dead: 1 });
-        expect(await store.deadLetters(queue, 5, 0)).toMatchObject([{ reason: "poison", message: { id: "poison" } }]);
+        expect(await store.deadLetters(queue, {}, 5, 0)).toMatchObject([
+          { reason: "refused", message: { id: "poison" } },
+        ]);
         await leaseNone(grouped);
         await store.expire(NOW + 1_000);
         expect(ids(await lease(1, "h1", queue, NOW + 1_000))).toEqual(["delayed"]);
@@ -625,7 +637,7 @@ export function describeStore(name: string, subject: StoreUnderTest): void {
         expect(await store.stats(queue)).toMatchObject({ ready: 0, expired: 1 });
         await store.append([message("b", { target: room })]);
         expect(ids(await lease(2, "h1", ada))).toEqual(["a", "b"]);
-        expect(await store.join(room, bob, "all")).toMatchObject({ members: 2, replayed: 2 });
+        expect(await store.join(room, bob, "all", "client")).toMatchObject({ members: 2, replayed: 2 });
         expect(ids(await lease(2, "h1", bob))).toEqual(["a", "b"]);
       });
 

@@ -13,14 +13,19 @@ import {
 } from "../../src/queue/message";
 import type { Settlement, SettleRequest, Store } from "../../src/queue/store";
 import type { StoreSettings } from "../../src/stores/open-store";
+import { rulesWith } from "../support/rules";
 
 export const QUEUES = ["driver", "pack", "@ada", "@bob"].map((name) => queueAddress("/", name));
 const INBOXES = QUEUES.slice(2);
 const ROOM: RoomAddress = roomAddress("/", "north");
 
+const MAX_MESSAGES = 80;
+
 export const MODEL_SETTINGS: StoreSettings = {
-  maxQueueMessages: 80,
+  rules: rulesWith({ maxMessages: MAX_MESSAGES }),
   maxQueues: 50,
+  maxQueuesPerClient: 50,
+  maxEndings: 1_000,
   dedupWindowMs: 3_600_000,
   dedupMaxIds: 1_000_000,
   historyMessages: 10,
@@ -189,6 +194,7 @@ export class StoreModel {
         publisher: "p",
         publishedAt: this.now,
         dueAt,
+        isDueFixed: false,
         expiresAt: command.ttlMs === undefined ? undefined : (dueAt ?? this.now) + command.ttlMs,
       };
     });
@@ -203,7 +209,7 @@ export class StoreModel {
         if (result.error.code !== "QUEUE_FULL") throw result.error;
         if (this.together) continue;
         const fullest = Math.max(...before) + index;
-        check(fullest >= MODEL_SETTINGS.maxQueueMessages, `${message.id} was refused by a queue of ${fullest}`);
+        check(fullest >= MAX_MESSAGES, `${message.id} was refused by a queue of ${fullest}`);
         continue;
       }
       const key = `${target}/${message.id}`;
@@ -261,7 +267,12 @@ export class StoreModel {
   private readonly early: Known[] = [];
 
   private async lease(queue: QueueAddress, holders: number, limit: number): Promise<void> {
-    const requests = Array.from({ length: holders }, (_, index) => ({ holder: `h${index}`, limit, limitBytes: 1e9 }));
+    const requests = Array.from({ length: holders }, (_, index) => ({
+      holder: `h${index}`,
+      client: "c",
+      limit,
+      limitBytes: 1e9,
+    }));
     const { now } = this;
     const dealt = await this.store.lease(queue, requests, now, LEASE_MS);
     check(dealt.length <= holders * limit, `${dealt.length} were dealt out`);
@@ -362,13 +373,13 @@ export class StoreModel {
       case "ack":
         return { action };
       case "dead":
-        return { action, reason: "poison" };
+        return { action, reason: "refused", error: "poison" };
       case "extend":
         return { action, deadline: this.now + LEASE_MS };
       case "retry":
-        return { action: "retry", dueAt: undefined, failed: true };
+        return { action: "retry", dueAt: undefined, error: "failed" };
       case "delay":
-        return { action: "retry", dueAt: this.now + 2_000, failed: true };
+        return { action: "retry", dueAt: this.now + 2_000, error: "failed" };
     }
   }
 
@@ -414,9 +425,9 @@ export class StoreModel {
     this.coveredFrom.set(inbox, coveredFrom);
     const kept = this.history.slice(-MODEL_SETTINGS.historyMessages);
     const wanted = replay ? kept.filter(({ seq }) => seq < coveredFrom) : [];
-    const isFull = this.unended(inbox).length >= MODEL_SETTINGS.maxQueueMessages;
+    const isFull = this.unended(inbox).length >= MAX_MESSAGES;
     try {
-      const { replayed } = await this.store.join(ROOM, inbox, replay ? "all" : undefined);
+      const { replayed } = await this.store.join(ROOM, inbox, replay ? "all" : undefined, "client");
       check(replayed === wanted.length, `${replayed} were replayed, not ${wanted.length}`);
     } catch (error) {
       if (former === undefined) this.coveredFrom.delete(inbox);
@@ -439,10 +450,10 @@ export class StoreModel {
 
   private async redrive(queue: QueueAddress): Promise<void> {
     await this.rest();
-    const isFull = this.unended(queue).length >= MODEL_SETTINGS.maxQueueMessages;
+    const isFull = this.unended(queue).length >= MAX_MESSAGES;
     const dead = this.of(queue).filter(({ state }) => state === "dead");
     try {
-      const redriven = await this.store.redrive(queue, undefined);
+      const redriven = await this.store.redrive(queue, {}, this.now, 0);
       check(redriven === dead.length, `${queue}: ${redriven} were redriven, not ${dead.length}`);
     } catch (error) {
       if (isFull && (error as { code?: string }).code === "QUEUE_FULL") return;
@@ -454,7 +465,7 @@ export class StoreModel {
   private async purge(queue: QueueAddress): Promise<void> {
     await this.rest();
     const dead = this.of(queue).filter(({ state }) => state === "dead");
-    const purged = await this.store.purge(queue, undefined);
+    const purged = await this.store.purge(queue, {});
     check(purged === dead.length, `${queue}: ${purged} were purged, not ${dead.length}`);
     for (const known of dead) known.state = "ended";
   }
@@ -501,7 +512,7 @@ export class StoreModel {
         check(actual[name] === expected[name], `${queue}: ${actual[name]} ${name}, not ${expected[name]}`);
       }
       check(
-        (await this.store.deadLetters(queue, 1e6, 0)).length === expected.dead,
+        (await this.store.deadLetters(queue, {}, 1e6, 0)).length === expected.dead,
         `${queue}: dead letters are missing`,
       );
     }

@@ -1,13 +1,16 @@
 /** What a ledger makes of a journal that is slow or fails: which the stores themselves show only by chance. */
 import { queueAddress, roomAddress, type Delivery, type QueueAddress } from "../../src/queue/message";
 import type { SettleRequest, Settlement } from "../../src/queue/store";
-import { LedgerStore, type LedgerSettings } from "../../src/stores/ledger/ledger-store";
+import type { LedgerSettings } from "../../src/stores/ledger/ledger";
+import { LedgerStore } from "../../src/stores/ledger/ledger-store";
 import { message } from "../conformance/store-suite";
+import { rulesWith } from "../support/rules";
 import { SlowJournal } from "./slow-journal";
 
 const SETTINGS: LedgerSettings = {
-  maxQueueMessages: 10_000,
+  rules: rulesWith({ maxMessages: 10_000 }),
   maxQueues: 50,
+  maxQueuesPerClient: 50,
   residentBytes: 2 ** 30,
   laneWindow: 10_000,
   historyMessages: 20,
@@ -29,7 +32,7 @@ async function open(settings: Partial<LedgerSettings> = {}): Promise<void> {
 beforeEach(() => open());
 
 function take(limit = 10_000, from: QueueAddress = queue, now = NOW): Promise<readonly Delivery[]> {
-  return store.lease(from, [{ holder: "h1", limit, limitBytes: 1e12 }], now, 30_000);
+  return store.lease(from, [{ holder: "h1", client: "c", limit, limitBytes: 1e12 }], now, 30_000);
 }
 
 /** Takes whatever there is, with what has to be paged in for it. */
@@ -98,14 +101,14 @@ describe("time to live", () => {
     await store.append([message("a", { expiresAt: NOW + 10 })]);
     const delivery = await takeOne();
     await store.expire(NOW + 10);
-    await store.settle([settling(delivery, { action: "retry", dueAt: undefined, failed: true })]);
+    await store.settle([settling(delivery, { action: "retry", dueAt: undefined, error: "failed" })]);
     await store.expire(NOW + 11);
     expect(await store.stats(queue)).toMatchObject({ ready: 0, leased: 0, expired: 1 });
   });
 
   test("ends replayed history", async () => {
     await store.append([message("a", { target: room, expiresAt: NOW + 10 })]);
-    await store.join(room, ada, "all");
+    await store.join(room, ada, "all", "client");
     await store.expire(NOW + 10);
     expect(await store.stats(ada)).toMatchObject({ ready: 0, expired: 1 });
   });
@@ -136,15 +139,15 @@ describe("membership", () => {
   };
 
   test("is as the last request left it, however soon that followed the one before", async () => {
-    await store.join(room, ada, undefined);
+    await store.join(room, ada, undefined, "client");
     journal.holding = true;
-    const changes = [store.leave(room, ada), store.join(room, ada, undefined)];
+    const changes = [store.leave(room, ada), store.join(room, ada, undefined, "client")];
     journal.holding = false;
     await journal.answer();
     await Promise.all(changes);
     expect(await published("a")).toEqual(["a"]);
     journal.holding = true;
-    const back = [store.join(room, ada, undefined), store.leave(room, ada)];
+    const back = [store.join(room, ada, undefined, "client"), store.leave(room, ada)];
     journal.holding = false;
     await journal.answer();
     expect(await Promise.all(back)).toMatchObject([{ members: 1 }, { members: 0 }]);
@@ -154,9 +157,9 @@ describe("membership", () => {
   test("stays as it was when a request fails, whatever else is under way", async () => {
     journal.holding = true;
     journal.failing = true;
-    const refused = store.join(room, ada, undefined);
+    const refused = store.join(room, ada, undefined, "client");
     journal.failing = false;
-    const joined = store.join(room, ada, undefined);
+    const joined = store.join(room, ada, undefined, "client");
     journal.holding = false;
     const outcomes = Promise.allSettled([refused, joined]);
     await journal.answer();
@@ -164,19 +167,19 @@ describe("membership", () => {
     expect(await published("a")).toEqual(["a"]);
     journal.failing = true;
     await expect(store.leave(room, ada)).rejects.toMatchObject(failed);
-    await expect(store.join(room, ada, undefined)).rejects.toMatchObject(failed);
+    await expect(store.join(room, ada, undefined, "client")).rejects.toMatchObject(failed);
     journal.failing = false;
     expect(await published("b")).toEqual(["b"]);
   });
 
   test("brings no history to an inbox that is full", async () => {
-    await open({ maxQueueMessages: 3 });
+    await open({ rules: rulesWith({ maxMessages: 3 }) });
     const history = ["a", "b", "c"].map((id) => message(id, { target: room }));
     await store.append(history);
-    await store.join(room, ada, "all");
+    await store.join(room, ada, "all", "client");
     await store.leave(room, ada);
-    await expect(store.join(room, ada, "all")).rejects.toMatchObject({ code: "QUEUE_FULL" });
-    expect(await store.join(room, ada, undefined)).toMatchObject({ members: 1 });
+    await expect(store.join(room, ada, "all", "client")).rejects.toMatchObject({ code: "QUEUE_FULL" });
+    expect(await store.join(room, ada, undefined, "client")).toMatchObject({ members: 1 });
     expect(await store.stats(ada)).toMatchObject({ ready: 3 });
   });
 });
@@ -184,7 +187,7 @@ describe("membership", () => {
 describe("order", () => {
   test("a delayed message is not lost behind history that waits on disk", async () => {
     await store.append(["a", "b"].map((id) => message(id, { target: room })));
-    await store.join(room, ada, "all");
+    await store.join(room, ada, "all", "client");
     await store.append([message("delayed", { target: ada, dueAt: NOW + 10 }), message("c", { target: ada })]);
     await store.expire(NOW + 10);
     expect(await takeAll(ada, NOW + 10)).toEqual(["a", "b", "delayed", "c"]);

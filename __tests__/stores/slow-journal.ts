@@ -14,7 +14,13 @@ export class SlowJournal implements Journal {
   private onHeld = (): void => {};
 
   constructor(settings: Partial<MemoryJournalSettings> = {}) {
-    const byDefault = { dedupWindowMs: 60_000, dedupMaxIds: 10_000, historyMessages: 20, historyMs: 3_600_000 };
+    const byDefault = {
+      dedupWindowMs: 60_000,
+      dedupMaxIds: 10_000,
+      historyMessages: 20,
+      historyMs: 3_600_000,
+      maxEndings: 1_000,
+    };
     this.inner = new MemoryJournal({ ...byDefault, ...settings });
   }
 
@@ -44,6 +50,10 @@ export class SlowJournal implements Journal {
   expired: Journal["expired"] = (...given) => this.pass(() => this.inner.expired(...given));
   join: Journal["join"] = (...given) => this.pass(() => this.inner.join(...given));
   leave: Journal["leave"] = (...given) => this.pass(() => this.inner.leave(...given));
+  fetch: Journal["fetch"] = (...given) => this.pass(() => this.inner.fetch(...given));
+  moveDeadlines: Journal["moveDeadlines"] = (...given) => this.pass(() => this.inner.moveDeadlines(...given));
+  find: Journal["find"] = (...given) => this.inner.find(...given);
+  endings: Journal["endings"] = (...given) => this.inner.endings(...given);
   deadLetters: Journal["deadLetters"] = (...given) => this.inner.deadLetters(...given);
   redrive: Journal["redrive"] = (...given) => this.pass(() => this.inner.redrive(...given));
   purge: Journal["purge"] = (...given) => this.pass(() => this.inner.purge(...given));

@@ -328,7 +328,10 @@ export class MemoryJournal implements Journal {
     return taken;
   }
 
-  private bury(message: StoredMessage, { failures, reason, error, lastHolder }: Extract<Change, { kind: "dead" }>): void {
+  private bury(
+    message: StoredMessage,
+    { failures, reason, error, lastHolder }: Extract<Change, { kind: "dead" }>,
+  ): void {
     const letters = this.dead.get(message.queueNo) ?? [];
     letters.push({ message: { ...message, failures, lastError: error }, reason, lastHolder, diedAt: this.clock.now() });
     this.dead.set(message.queueNo, letters);

@@ -52,7 +52,6 @@ export class Deadlines {
 
   async endExpired(now: number): Promise<void> {
     const { ledger } = this;
-    if (now < ledger.nextExpiry) return;
     const { rows, next } = await ledger.journal.expired(now, SWEEP + this.leasedCount());
     ledger.nextExpiry = next ?? Infinity;
     const ends: Promise<void>[] = [];

@@ -133,9 +133,9 @@ export class LedgerStore implements Store {
   }
 
   async expire(now: number): Promise<readonly Delivery[]> {
-    await this.deadlines.makeDueReady(now);
-    await this.deadlines.endExpired(now);
-    const { leasing } = this.ledger;
+    const { leasing, nextDue } = this.ledger;
+    if (now >= nextDue) await this.deadlines.makeDueReady(now);
+    if (now >= this.ledger.nextExpiry) await this.deadlines.endExpired(now);
     const lapsed: Delivery[] = [];
     for (const queue of leasing) {
       if (queue.leases.size === 0) leasing.delete(queue);

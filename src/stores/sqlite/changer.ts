@@ -51,13 +51,7 @@ export class Changer {
           break;
         }
         case CHANGE_RETRY:
-          this.retry.run(
-            unpacker.numberOrNull(),
-            unpacker.number(),
-            unpacker.number(),
-            unpacker.stringOrNull(),
-            seq,
-          );
+          this.retry.run(unpacker.numberOrNull(), unpacker.number(), unpacker.number(), unpacker.stringOrNull(), seq);
           break;
         case CHANGE_DEAD: {
           const body = unpacker.number();

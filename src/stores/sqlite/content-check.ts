@@ -14,7 +14,16 @@ interface Content {
 }
 
 /** CRC-32 of a message's content, as it is stored with it: SQLite itself has no checksums, and disks do fail. */
-export function contentCheck({ priority, id, event, payload, group, headers, publisher, publishedAt }: Content): number {
+export function contentCheck({
+  priority,
+  id,
+  event,
+  payload,
+  group,
+  headers,
+  publisher,
+  publishedAt,
+}: Content): number {
   return crc32(
     `${priority}\n${publishedAt}\n${id}\n${event}\n${group ?? ""}\n${headers ?? ""}\n${publisher}\n${payload}`,
   );

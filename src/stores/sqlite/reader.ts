@@ -128,9 +128,7 @@ export class Reader {
     const all = <Row>(sql: string): Row[] => this.database.prepare(sql).all() as Row[];
     const one = (sql: string): unknown => this.database.prepare(sql).pluck().get();
     const delayed = countByQueue(
-      all(
-        "SELECT queue, count(*) AS count, sum(bytes) AS bytes FROM messages WHERE due_at IS NOT NULL GROUP BY queue",
-      ),
+      all("SELECT queue, count(*) AS count, sum(bytes) AS bytes FROM messages WHERE due_at IS NOT NULL GROUP BY queue"),
     );
     const dead = countByQueue(all("SELECT queue, count(*) AS count, 0 AS bytes FROM dead GROUP BY queue"));
     const queues = all<{ no: number; address: string; creator: string; expired: number; purged: number }>(
