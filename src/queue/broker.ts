@@ -28,6 +28,22 @@ export interface BrokerSettings extends PublishSettings {
   readonly maxConsumersPerSession: number;
 }
 
+/** How a session wants to consume a queue. */
+export interface Consumption {
+  /** Deliveries that may be out to it unsettled. */
+  readonly prefetch: number;
+  /** Whether it will have no other consumer beside it: then only the one that has been there longest is dealt to. */
+  readonly exclusive: boolean;
+}
+
+/** What a session that consumes a queue is told of it. */
+export interface Consuming {
+  /** Messages that are ready. */
+  readonly ready: number;
+  /** In a queue that is dealt to one consumer at a time: whether it is this one. Undefined in any other. */
+  readonly active: boolean | undefined;
+}
+
 /** What the broker tells of itself; the hub puts its log behind it. */
 export interface BrokerEvents {
   /** Something failed that no reply can carry. */
@@ -125,8 +141,8 @@ export class Broker {
     );
   }
 
-  /** @returns how many messages are ready in the queue. */
-  async consume(session: Session, queueName: string, prefetch: number): Promise<number> {
+  /** Has a queue's messages given to this session from now on; said again, changes its prefetch and its wish to be alone. */
+  async consume(session: Session, queueName: string, { prefetch, exclusive }: Consumption): Promise<Consuming> {
     this.refuseWhileDraining();
     if (!session.identity.mayConsume(queueName)) {
       throw new WaybillError("FORBIDDEN", `${session.identity.clientId} may not consume "${queueName}".`);
@@ -147,11 +163,19 @@ export class Broker {
         `A connection may consume ${this.settings.maxConsumersPerSession} queues at once.`,
       );
     }
-    const isNew = this.dispatcher.add(queue, session, prefetch);
+    const isNew = this.dispatcher.add(queue, session, prefetch, exclusive);
     if (isNew) session.giveAgain(queue);
     // After the reply, so that a consumer knows its queue before its first delivery.
     this.clock.soon(() => this.dispatcher.deal(queue));
-    return ready;
+    return { ready, active: this.dispatcher.isActive(queue, session) };
+  }
+
+  /**
+   * Where the messages of an id are, in one queue of the session's namespace or in all of them, and how those ended that
+   * did so of late. Newest first; empty when nothing is known of it. For operators.
+   */
+  async why(session: Session, id: string, queueName: string | undefined): Promise<readonly Whereabouts[]> {
+    return this.inquiry.find(session, id, queueName);
   }
 
   /** Ends a consumer. What it holds stays with it until settled. */

@@ -1,32 +1,47 @@
 import { WaybillError } from "../protocol/errors";
-import { queueAddress, type DeadLetter, type QueueAddress } from "./message";
+import { queueAddress, type DeadLetter, type DeadSelection, type QueueAddress } from "./message";
+import type { Clock } from "./clock";
 import type { Session } from "./session";
 import type { Store } from "./store";
 
 /** What operators may do with dead letters. Everybody else is refused. */
 export class DeadLetters {
-  constructor(private readonly store: Store) {}
+  constructor(
+    private readonly store: Store,
+    private readonly clock: Clock,
+  ) {}
 
-  /** @returns the queue's dead letters after this seq, and how many there are in all. */
+  /** @returns those of the queue's dead letters after this seq that are meant, and how many there are in all, meant or not. */
   async list(
     session: Session,
     queueName: string,
+    selection: DeadSelection,
     limit: number,
     afterSeq: number,
   ): Promise<{ total: number; letters: readonly DeadLetter[] }> {
     const queue = operatedQueue(session, queueName);
-    const letters = await this.store.deadLetters(queue, limit, afterSeq);
+    const letters = await this.store.deadLetters(queue, selection, limit, afterSeq);
     return { total: (await this.store.stats(queue)).dead, letters };
   }
 
-  /** Puts dead letters back in their queue, all of them without `ids`. @returns how many. */
-  async redrive(session: Session, queueName: string, ids: readonly string[] | undefined): Promise<number> {
-    return this.store.redrive(operatedQueue(session, queueName), ids);
+  /**
+   * Puts dead letters back in their queue: at once, or so many a second, the oldest first.
+   *
+   * @returns how many.
+   */
+  async redrive(
+    session: Session,
+    queueName: string,
+    selection: DeadSelection,
+    perSecond: number | undefined,
+  ): Promise<number> {
+    const everyMs = perSecond === undefined ? 0 : 1_000 / perSecond;
+    return this.store.redrive(operatedQueue(session, queueName), selection, this.clock.now(), everyMs);
   }
 
-  /** Throws dead letters away, all of them without `ids`. @returns how many. */
-  async purge(session: Session, queueName: string, ids: readonly string[] | undefined): Promise<number> {
-    return this.store.purge(operatedQueue(session, queueName), ids);
+  /** Throws dead letters away. @returns how many. */
+  async purge(session: Session, queueName: string, selection: DeadSelection): Promise<number> {
+    return this.store.purge(operatedQueue(session, queueName), selection);
   }
 }
 
