@@ -1,6 +1,6 @@
 import { createHash, randomInt } from "node:crypto";
 import { z } from "zod";
-import { MAX_ID_LENGTH } from "../../src/protocol/requests";
+import { MAX_ID_LENGTH } from "../../src/protocol/fields";
 import type { PublishMessage } from "../../src/protocol/wire";
 import { ADDRESSES, CUSTOMERS } from "./order-samples";
 

@@ -12,13 +12,20 @@ export const ERRORS = {
     cause: "This client or namespace has as many connections, queues, rooms or consumers as it may.",
     retryable: false,
   },
-  QUEUE_FULL: { cause: "The queue holds as many messages as it may.", retryable: true },
-  RATE_LIMITED: { cause: "More publishes are waiting to be stored than the hub takes on.", retryable: true },
+  QUEUE_FULL: { cause: "The queue holds as many messages, or bytes, as it may.", retryable: true },
+  RATE_LIMITED: {
+    cause: "This client publishes faster than it may, or more is waiting to be done than the hub takes on.",
+    retryable: true,
+  },
   LEASE_LOST: {
     cause: "This connection does not hold that delivery, or no longer for that attempt.",
     retryable: false,
   },
   STORE_UNAVAILABLE: { cause: "The store did not take the write; nothing was stored.", retryable: true },
+  DISK_FULL: {
+    cause: "The disk is nearly full: publishes are refused until there is space; acks go on.",
+    retryable: true,
+  },
   DRAINING: { cause: "The hub is going down in order; reconnect and send it again.", retryable: true },
   INTERNAL: { cause: "A fault in the hub; its log has the details.", retryable: true },
 } as const satisfies Record<string, { cause: string; retryable: boolean }>;

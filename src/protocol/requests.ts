@@ -6,32 +6,50 @@
  */
 import { z } from "zod";
 import { WaybillError, type WireError } from "./errors";
-import { isName, isQueueName, MAX_NAME_LENGTH } from "./names";
-import type {
-  AckRequest,
-  CancelRequest,
-  ConsumeRequest,
-  DeadRequest,
-  DeadSelection,
-  ExtendRequest,
-  Handshake,
-  LeaveRequest,
-  Limits,
-  NackRequest,
-  PublishMessage,
+import {
+  clientName,
+  emptyAsLeftOut,
+  headers,
+  idList,
+  MAX_DELAY_MS,
+  MAX_EVENT_LENGTH,
+  MAX_GROUP_LENGTH,
+  MAX_ID_LENGTH,
+  MAX_REASON_LENGTH,
+  messageId,
+  MUST_BE_OBJECT,
+  printable,
+  queueName,
+  roomName,
+  since,
+  someText,
+  textUpTo,
+  time,
+  timeText,
+  wholeNumber,
+  yesOrNo,
+  type ReadSince,
+} from "./fields";
+import {
+  DEAD_REASONS,
+  type AckRequest,
+  type CancelRequest,
+  type ConsumeRequest,
+  type DeadReason,
+  type ExtendRequest,
+  type Handshake,
+  type LeaveRequest,
+  type Limits,
+  type NackRequest,
+  type PublishMessage,
+  type WhyRequest,
 } from "./wire";
 
-export const MAX_ID_LENGTH = 128;
-export const MAX_EVENT_LENGTH = 128;
-export const MAX_GROUP_LENGTH = 128;
-export const MAX_HEADERS = 32;
-export const MAX_HEADER_LENGTH = 1024;
-export const MAX_REASON_LENGTH = 1024;
-/** A year: far enough for any reminder, near enough that a wrong unit (µs, ns) is noticed. */
-export const MAX_DELAY_MS = 365 * 24 * 60 * 60 * 1000;
 export const MIN_EXTENSION_MS = 1_000;
 /** An hour: a consumer that needs longer says so again, so that one that is stuck is noticed. */
 export const MAX_EXTENSION_MS = 60 * 60 * 1000;
+/** Past it a rate is none: the hub makes them ready all at once. */
+export const MAX_REDRIVES_PER_SECOND = 100_000;
 const DEFAULT_DEAD_LIMIT = 100;
 const MAX_TOKEN_LENGTH = 8_192;
 const MAX_GIVEN_LENGTH = 60;
@@ -48,7 +66,36 @@ export interface ReadPublish {
 export interface ReadJoin {
   readonly room: string;
   readonly client?: string;
-  readonly since?: { readonly afterSeq: number } | { readonly fromTime: number } | "all";
+  readonly since?: ReadSince;
+}
+
+/** Which dead letters of a queue: those that meet every condition given. Times are milliseconds since the epoch. */
+export interface ReadSelection {
+  readonly ids?: readonly string[];
+  readonly event?: string;
+  readonly group?: string;
+  readonly reason?: DeadReason;
+  readonly error?: string;
+  readonly diedFrom?: number;
+  readonly diedUntil?: number;
+  readonly limit?: number;
+}
+
+export interface ReadDead {
+  readonly queue: string;
+  readonly selection: ReadSelection;
+  /** Dead letters of one page, at most. */
+  readonly limit: number;
+  readonly afterSeq: number;
+}
+
+export interface ReadPurge {
+  readonly queue: string;
+  readonly selection: ReadSelection;
+}
+
+export interface ReadRedrive extends ReadPurge {
+  readonly perSecond?: number;
 }
 
 /** One reader for each request of the protocol. Each throws a `WaybillError` with `INVALID` or `TOO_LARGE`. */
@@ -61,61 +108,11 @@ export interface RequestReader {
   extend(argument: unknown): ExtendRequest;
   join(argument: unknown): ReadJoin;
   leave(argument: unknown): LeaveRequest;
-  dead(argument: unknown): Required<DeadRequest>;
-  deadSelection(argument: unknown): DeadSelection;
+  dead(argument: unknown): ReadDead;
+  redrive(argument: unknown): ReadRedrive;
+  purge(argument: unknown): ReadPurge;
+  why(argument: unknown): WhyRequest;
 }
-
-// Texts that are stored and compared: a lone surrogate would come back from the disk as another character.
-const PRINTABLE = /^[^\p{C}]+$/u;
-const NUMERIC = /^-?\d+$/;
-
-function printable(maxLength: number) {
-  const allowed = `must be 1 to ${maxLength} printable characters`;
-  return z.string(allowed).min(1, allowed).max(maxLength, allowed).regex(PRINTABLE, allowed);
-}
-
-function textUpTo(maxLength: number) {
-  const allowed = `must be a string of at most ${maxLength} characters`;
-  return z.string(allowed).max(maxLength, allowed);
-}
-
-function name(what: string, isAllowed: (value: string) => boolean, maxLength: number) {
-  const allowed = `must be ${what} (1 to ${MAX_NAME_LENGTH} characters, no control characters, ":" or "*")`;
-  return z.string(allowed).max(maxLength, allowed).refine(isAllowed, allowed);
-}
-
-/** Some clients can only send strings, so a number may be written as one. */
-function wholeNumber(min: number, max: number, unit = "") {
-  const allowed = `must be a whole number from ${min} to ${max}${unit}`;
-  const bounded = z.int(allowed).min(min, allowed).max(max, allowed);
-  return z.preprocess((given) => (typeof given === "string" && NUMERIC.test(given) ? Number(given) : given), bounded);
-}
-
-const MUST_BE_OBJECT = "must be an object";
-
-const queueName = name("a queue's name, or @ and a client's", isQueueName, MAX_NAME_LENGTH + 1);
-const roomName = name("a room's name", isName, MAX_NAME_LENGTH);
-const clientName = name("a client's name", isName, MAX_NAME_LENGTH);
-const messageId = printable(MAX_ID_LENGTH);
-
-const headerEntries = z
-  .record(
-    printable(MAX_NAME_LENGTH),
-    textUpTo(MAX_HEADER_LENGTH),
-    `must be an object of at most ${MAX_HEADERS} strings`,
-  )
-  .check(({ value, issues }) => {
-    if (Object.keys(value).length <= MAX_HEADERS) return;
-    const message = `must have at most ${MAX_HEADERS} entries`;
-    issues.push({ code: "too_big", origin: "record", maximum: MAX_HEADERS, input: value, message });
-  });
-// A record leaves this entry out without a word, to keep prototypes clean.
-const headers = z
-  .custom<unknown>(
-    (given) => !Object.hasOwn(Object(given) as object, "__proto__"),
-    'must not have an entry "__proto__"',
-  )
-  .pipe(headerEntries);
 
 const publishMessage = z
   .object(
@@ -129,6 +126,7 @@ const publishMessage = z
       priority: wholeNumber(0, 9).optional(),
       group: printable(MAX_GROUP_LENGTH).optional(),
       delayMs: wholeNumber(0, MAX_DELAY_MS, " (milliseconds)").optional(),
+      deliverAt: timeText.optional(),
       ttlMs: wholeNumber(1, MAX_DELAY_MS, " (milliseconds)").optional(),
       headers: headers.optional(),
     },
@@ -138,28 +136,19 @@ const publishMessage = z
     ({ queue, room, client }) =>
       Number(queue !== undefined) + Number(room !== undefined) + Number(client !== undefined) === 1,
     "must name exactly one of queue, room and client",
+  )
+  .refine(
+    ({ delayMs, deliverAt }) => delayMs === undefined || deliverAt === undefined,
+    "must have delayMs or deliverAt, not both",
   );
 
 const cancelRequest = z.object({ queue: queueName.optional() }, MUST_BE_OBJECT);
 const leaveRequest = z.object({ room: roomName, client: clientName.optional() }, MUST_BE_OBJECT);
 
-const SINCE_ALLOWED = 'must be a seq, an ISO time with its zone or "all"';
-const isoTime = z.iso.datetime({ offset: true });
-const since = z.unknown().transform((given, context): NonNullable<ReadJoin["since"]> => {
-  if (given === "all") return "all";
-  const seq = typeof given === "string" && NUMERIC.test(given) ? Number(given) : given;
-  if (Number.isSafeInteger(seq) && Number(seq) >= 0) return { afterSeq: Number(seq) };
-  const time = isoTime.safeParse(given);
-  if (time.success) return { fromTime: Date.parse(time.data) };
-  context.addIssue({ code: "custom", message: SINCE_ALLOWED, input: given });
-  return z.NEVER;
-});
 const joinRequest = leaveRequest.extend({ since: since.optional() });
 
-/** Clients that cannot leave a field out send it empty. */
-function emptyAsLeftOut<Output>(schema: z.ZodType<Output>) {
-  return z.preprocess((given) => (given === "" ? undefined : given), schema.optional());
-}
+const whyRequest = z.object({ id: messageId, queue: queueName.optional() }, MUST_BE_OBJECT);
+const deadReason = z.enum(DEAD_REASONS, `must be one of ${DEAD_REASONS.join(", ")}`);
 
 const handshake = z.object(
   {
@@ -177,7 +166,10 @@ export function readHandshake(auth: unknown): Handshake {
 
 export function requestReader(limits: Pick<Limits, "maxBatch" | "maxPrefetch">): RequestReader {
   const { maxBatch, maxPrefetch } = limits;
-  const consumeRequest = cancelRequest.extend({ prefetch: wholeNumber(1, maxPrefetch).optional() });
+  const consumeRequest = cancelRequest.extend({
+    prefetch: wholeNumber(1, maxPrefetch).optional(),
+    exclusive: yesOrNo.optional(),
+  });
   const deliveriesAllowed = `must be a list of 1 to ${maxBatch} {id, attempt}`;
   const ackRequest = cancelRequest.extend({
     deliveries: z
@@ -191,24 +183,36 @@ export function requestReader(limits: Pick<Limits, "maxBatch" | "maxPrefetch">):
   const nackRequest = ackRequest.extend({
     delayMs: wholeNumber(0, MAX_DELAY_MS, " (milliseconds)").optional(),
     reason: textUpTo(MAX_REASON_LENGTH).optional(),
-    dead: z.boolean("must be true or false").optional(),
+    dead: yesOrNo.optional(),
   });
   const extendRequest = ackRequest.extend({
     leaseMs: wholeNumber(MIN_EXTENSION_MS, MAX_EXTENSION_MS, " (milliseconds)"),
   });
-  const deadRequest = z.object(
-    {
-      queue: queueName,
-      limit: wholeNumber(1, maxBatch).default(Math.min(DEFAULT_DEAD_LIMIT, maxBatch)),
-      afterSeq: wholeNumber(0, Number.MAX_SAFE_INTEGER).default(0),
-    },
-    MUST_BE_OBJECT,
-  );
-  const idsAllowed = `must be a list of 1 to ${maxBatch} ids`;
-  const deadSelection = z.object(
-    { queue: queueName, ids: z.array(messageId, idsAllowed).min(1, idsAllowed).max(maxBatch, idsAllowed).optional() },
-    MUST_BE_OBJECT,
-  );
+  const conditions = {
+    queue: queueName,
+    ids: idList(maxBatch).optional(),
+    event: printable(MAX_EVENT_LENGTH).optional(),
+    group: printable(MAX_GROUP_LENGTH).optional(),
+    reason: deadReason.optional(),
+    error: someText(MAX_REASON_LENGTH).optional(),
+    diedFrom: time.optional(),
+    diedUntil: time.optional(),
+  };
+  const deadRequest = z
+    .object(
+      {
+        ...conditions,
+        limit: wholeNumber(1, maxBatch).default(Math.min(DEFAULT_DEAD_LIMIT, maxBatch)),
+        afterSeq: wholeNumber(0, Number.MAX_SAFE_INTEGER).default(0),
+      },
+      MUST_BE_OBJECT,
+    )
+    .transform(({ queue, limit, afterSeq, ...selection }): ReadDead => ({ queue, selection, limit, afterSeq }));
+  const purgeFields = { ...conditions, max: wholeNumber(1, Number.MAX_SAFE_INTEGER).optional() };
+  const purgeRequest = z.object(purgeFields, MUST_BE_OBJECT).transform(readPurge);
+  const redriveRequest = z
+    .object({ ...purgeFields, perSecond: wholeNumber(1, MAX_REDRIVES_PER_SECOND).optional() }, MUST_BE_OBJECT)
+    .transform(({ perSecond, ...rest }): ReadRedrive => ({ ...readPurge(rest), perSecond }));
   const batchAllowed = `must be a list of 1 to ${maxBatch} messages`;
   const batch = z.array(z.unknown(), batchAllowed).min(1, batchAllowed).max(maxBatch, batchAllowed);
 
@@ -227,8 +231,15 @@ export function requestReader(limits: Pick<Limits, "maxBatch" | "maxPrefetch">):
     join: (argument) => read(joinRequest, argument, "request"),
     leave: (argument) => read(leaveRequest, argument, "request"),
     dead: (argument) => read(deadRequest, argument, "request"),
-    deadSelection: (argument) => read(deadSelection, argument, "request"),
+    redrive: (argument) => read(redriveRequest, argument, "request"),
+    purge: (argument) => read(purgeRequest, argument, "request"),
+    why: (argument) => read(whyRequest, argument, "request"),
   };
+}
+
+/** `max` is the selection's limit; it has another name on the wire, where `limit` is a page's. */
+function readPurge({ queue, max, ...selection }: { queue: string; max?: number } & ReadSelection): ReadPurge {
+  return { queue, selection: max === undefined ? selection : { ...selection, limit: max } };
 }
 
 function isBatch(argument: unknown): argument is { messages: unknown } {

@@ -1,5 +1,5 @@
 /**
- * The shapes of wire protocol 1, as `docs/protocol.md` describes them. Types only: the hub reads what arrives through
+ * The shapes of wire protocol 1, as `docs/protocol.md` describes them. The hub reads what arrives through
  * `requests.ts`, the client library trusts what its hub answers.
  */
 import type { WireError } from "./errors";
@@ -34,6 +34,8 @@ export interface PublishMessage {
   group?: string;
   /** Milliseconds before it may be delivered. */
   delayMs?: number;
+  /** ISO time with its zone, in place of `delayMs`: not delivered before. At most a year ahead. */
+  deliverAt?: string;
   /** Milliseconds, after any delay, before it expires undelivered. */
   ttlMs?: number;
   headers?: Record<string, string>;
@@ -49,8 +51,11 @@ export interface ConsumeRequest {
   queue?: string;
   /** How many deliveries may be out unsettled at once. */
   prefetch?: number;
+  /** True: while this consumer is there, one consumer of the queue at a time is dealt to, the one that came first. */
+  exclusive?: boolean;
 }
-export type ConsumeReply = Reply<{ queue: string; ready: number }>;
+/** `active`, of a queue that deals to one consumer at a time: whether that is this one now. */
+export type ConsumeReply = Reply<{ queue: string; ready: number; active?: boolean }>;
 
 export interface CancelRequest {
   queue?: string;
@@ -105,9 +110,29 @@ export type RoomReply = Reply<{
   missing?: { from: number; to: number; reason: string };
 }>;
 
-/** What left a queue unprocessed, for an operator. */
-export interface DeadRequest {
+/**
+ * Why a message is a dead letter: its consumer would not have it, no attempt was left, its time to live passed, or its
+ * queue was full.
+ */
+export const DEAD_REASONS = ["refused", "attempts", "expired", "overflow"] as const;
+export type DeadReason = (typeof DEAD_REASONS)[number];
+
+/** Dead letters of a queue, for an operator: those that meet every condition given, of all that died until now. */
+export interface DeadConditions {
   queue: string;
+  ids?: string[];
+  event?: string;
+  group?: string;
+  reason?: DeadReason;
+  /** A part of the letter's `error`. */
+  error?: string;
+  /** ISO times, both inclusive. */
+  diedFrom?: string;
+  diedUntil?: string;
+}
+
+/** A page of dead letters, by `seq`. */
+export interface DeadRequest extends DeadConditions {
   /** Dead letters at the most; 100 where it is left out. */
   limit?: number;
   /** Those after this `seq`: the last one of the page before. */
@@ -118,26 +143,80 @@ export interface DeadLetterMessage {
   seq: number;
   event: string;
   payload: unknown;
+  group?: string;
+  /** The room that it was published to. */
+  room?: string;
+  headers?: Record<string, string>;
   publishedAt: string;
   publisher: string;
-  reason: string;
+  reason: DeadReason;
+  /** What its last consumer said when it gave it back, or the hub of the last delivery. */
+  error?: string;
   /** How often it was given out, and how many of those deliveries failed. */
   attempts: number;
   failures: number;
-  /** Session that had it last. */
+  /** `clientId` of who had it last. */
   lastHolder?: string;
   diedAt: string;
 }
-/** `total`: dead letters of the queue. */
+/** `total`: dead letters of the queue, whatever was asked for. */
 export type DeadReply = Reply<{ queue: string; total: number; messages: DeadLetterMessage[] }>;
 
-/** Dead letters of a queue: those of these ids, or all that died until now. */
-export interface DeadSelection {
-  queue: string;
-  ids?: string[];
+export interface PurgeRequest extends DeadConditions {
+  /** At most so many, the lowest `seq` first. */
+  max?: number;
+}
+export type PurgeReply = Reply<{ queue: string; purged: number }>;
+
+export interface RedriveRequest extends PurgeRequest {
+  /** How many of them become ready each second; left out: all at once. */
+  perSecond?: number;
 }
 export type RedriveReply = Reply<{ queue: string; redriven: number }>;
-export type PurgeReply = Reply<{ queue: string; purged: number }>;
+
+/** Where the messages of this id are, for an operator. */
+export interface WhyRequest {
+  id: string;
+  /** Left out: in every queue of the namespace. */
+  queue?: string;
+}
+/** Of a message that is still there. Times are ISO times. */
+interface Traced {
+  queue: string;
+  id: string;
+  seq: number;
+  event: string;
+  publishedAt: string;
+  publisher: string;
+  group?: string;
+  /** How often it was given out, and how many of those deliveries failed. */
+  attempts: number;
+  failures: number;
+  /** What its last consumer said when it gave it back, or the hub of the last delivery. */
+  error?: string;
+  /** Why it does not move, for people. */
+  stuck?: string;
+}
+/** How a message ended for good. */
+export interface EndedMessage {
+  queue: string;
+  id: string;
+  state: "ended";
+  how: "acked" | "expired" | "purged";
+  at: string;
+  /** The delivery that was acked, or the last one before the end; 0: it was never out. */
+  attempt: number;
+  /** Who acked it. */
+  client?: string;
+}
+export type TracedMessage =
+  | (Traced & { state: "ready" })
+  | (Traced & { state: "delayed"; dueAt: string })
+  | (Traced & { state: "leased"; leasedBy: { client: string; attempt: number; until: string } })
+  | (Traced & { state: "dead"; reason: DeadReason; diedAt: string; lastHolder?: string })
+  | EndedMessage;
+/** Newest first; empty where nothing is known of the id. */
+export type WhyReply = Reply<{ messages: TracedMessage[] }>;
 
 export interface Limits {
   /** Bytes of one message's payload as JSON. */
@@ -223,6 +302,7 @@ export interface ClientToHubEvents {
   join: (request: JoinRequest, reply: (reply: RoomReply) => void) => void;
   leave: (request: LeaveRequest, reply: (reply: RoomReply) => void) => void;
   dead: (request: DeadRequest, reply: (reply: DeadReply) => void) => void;
-  redrive: (request: DeadSelection, reply: (reply: RedriveReply) => void) => void;
-  purge: (request: DeadSelection, reply: (reply: PurgeReply) => void) => void;
+  redrive: (request: RedriveRequest, reply: (reply: RedriveReply) => void) => void;
+  purge: (request: PurgeRequest, reply: (reply: PurgeReply) => void) => void;
+  why: (request: WhyRequest, reply: (reply: WhyReply) => void) => void;
 }

@@ -11,6 +11,7 @@ import { nack } from "./nack";
 import { publish } from "./publish";
 import { purge } from "./purge";
 import { redrive } from "./redrive";
+import { why } from "./why";
 
 const BY_EVENT: Readonly<Record<keyof ClientToHubEvents, Handler>> = {
   publish,
@@ -24,6 +25,7 @@ const BY_EVENT: Readonly<Record<keyof ClientToHubEvents, Handler>> = {
   dead,
   redrive,
   purge,
+  why,
 };
 
 /** The protocol's requests, by event. */

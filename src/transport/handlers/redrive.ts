@@ -1,7 +1,7 @@
 import type { Caller } from "./handler";
 
-/** An operator puts dead letters back in their queue. */
+/** An operator puts dead letters back in their queue: all at once, or so many a second. */
 export async function redrive(caller: Caller, argument: unknown): Promise<object> {
-  const { queue, ids } = caller.read.deadSelection(argument);
-  return { queue, redriven: await caller.broker.dead.redrive(caller.session, queue, ids) };
+  const { queue, selection, perSecond } = caller.read.redrive(argument);
+  return { queue, redriven: await caller.broker.dead.redrive(caller.session, queue, selection, perSecond) };
 }
