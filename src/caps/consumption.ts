@@ -53,7 +53,8 @@ export class Consumption {
     // Before the broker is asked: it may hand over at once what a resumed session holds, and that must find its form.
     this.consumed.add(address);
     const prefetch = queue === DRIVER_QUEUE ? this.prefetch.driver : this.prefetch.store;
-    const start = { ready: this.line.broker.consume(this.line.session, queue, prefetch), fresh };
+    const consuming = this.line.broker.consume(this.line.session, queue, { prefetch, exclusive: false });
+    const start = { ready: consuming.then(({ ready }) => ready), fresh };
     this.starting.set(address, start);
     return start;
   }

@@ -1,27 +1,25 @@
-import { randomUUID } from "node:crypto";
 import { WaybillError } from "../protocol/errors";
 import type { DeliveryRef, PublishMessage, PublishResult, SettleOutcome } from "../protocol/wire";
 import type { Clock, Timer } from "./clock";
 import { DeadLetters } from "./dead-letters";
-import { Dispatcher } from "./dispatcher";
+import { Dispatcher, type DispatchSettings } from "./dispatcher";
+import { HandOver } from "./hand-over";
 import type { Identity } from "./identity";
 import { queueAddress, type Delivery, type QueueAddress } from "./message";
 import { Publisher, type PublishSettings } from "./publisher";
 import type { Receiver } from "./receiver";
 import { Rooms } from "./rooms";
 import type { RouteTable } from "./routes";
-import { Session } from "./session";
-import { settleAbandoned, settleLapsed, type Nack, type RetryPolicy } from "./settlement";
+import type { Session } from "./session";
+import { Sessions } from "./sessions";
+import { RELEASE, settleAbandoned, settleLapsed, type Nack } from "./settlement";
 import { Settler } from "./settler";
-import type { Membership, Settlement, Since, Store } from "./store";
+import type { Membership, Since, Store } from "./store";
+import { Inquiry, type Whereabouts } from "./whereabouts";
 
-export interface BrokerSettings extends PublishSettings {
-  readonly leaseMs: number;
+export interface BrokerSettings extends PublishSettings, DispatchSettings {
   /** Milliseconds that a dropped connection's leases wait for its client to come back. */
   readonly graceMs: number;
-  readonly retry: RetryPolicy;
-  /** Bytes that one consumer may have out of one queue. */
-  readonly prefetchBytes: number;
   /** Milliseconds between looks for what is due, expired, lapsed or was missed by a hint. */
   readonly tickMs: number;
   /** Queues that one session may consume at once. */
@@ -48,6 +46,8 @@ export interface Consuming {
 export interface BrokerEvents {
   /** Something failed that no reply can carry. */
   failed(what: string, error: unknown): void;
+  /** The machine's time of day was set by this, forwards or back, and what is kept by the clock has followed. */
+  clockStepped(byMs: number): void;
 }
 
 /**
@@ -61,9 +61,12 @@ export class Broker {
   private readonly publisher: Publisher;
   private readonly settler: Settler;
   private readonly rooms: Rooms;
-  private readonly sessions = new Map<string, Session>();
-  private readonly graces = new Map<Session, Timer>();
+  private readonly sessions: Sessions;
+  private readonly handOver: HandOver;
+  private readonly inquiry: Inquiry;
   private ticking: Timer | undefined;
+  /** How far the time of day was set, where the store has not followed yet. */
+  private clockStepMs = 0;
   private draining = false;
   private closed = false;
 
@@ -75,17 +78,21 @@ export class Broker {
     private readonly events: BrokerEvents,
     private readonly random: () => number = Math.random,
   ) {
-    this.dead = new DeadLetters(store);
+    const { rules, graceMs } = settings;
+    this.dead = new DeadLetters(store, clock);
     this.rooms = new Rooms(store);
     this.publisher = new Publisher(store, clock, settings, routes);
-    this.settler = new Settler(store, clock, settings.retry, random, {
+    this.sessions = new Sessions(clock, graceMs, (session) => this.giveBack(session));
+    this.settler = new Settler(store, clock, rules, random, {
       settled: (queue) => this.dispatcher.deal(queue),
       failed: (what, error) => events.failed(what, error),
     });
     this.dispatcher = new Dispatcher(store, clock, settings, {
       leasing: (queue, error) => events.failed(`leasing from ${queue}`, error),
-      unwanted: (queue, deliveries) => void this.settler.settleAll(queue, deliveries, () => RELEASE),
+      unwanted: (queue, deliveries) => this.settler.settleAll(queue, deliveries, () => RELEASE),
     });
+    this.handOver = new HandOver(this.dispatcher, this.settler, rules);
+    this.inquiry = new Inquiry(store, this.dispatcher, this.sessions, () => this.draining);
     this.scheduleTick();
   }
 
@@ -112,33 +119,23 @@ export class Broker {
     receiver: Receiver,
     shown: string | undefined,
   ): { session: Session; resumed: boolean } {
-    const former = shown === undefined ? undefined : this.sessions.get(shown);
-    if (former && former.namespace === namespace && former.identity.clientId === identity.clientId) {
-      this.graces.get(former)?.cancel();
-      this.graces.delete(former);
-      // Where the former connection is still there: the new one is dealt nothing before it asks for it.
-      this.dispatcher.removeAll(former);
-      former.attach(receiver, identity);
-      return { session: former, resumed: true };
-    }
-    const session = new Session(randomUUID(), namespace, identity, receiver);
-    this.sessions.set(session.id, session);
-    return { session, resumed: false };
+    const former = shown === undefined ? undefined : this.sessions.resume(shown, namespace, identity.clientId);
+    if (former === undefined) return { session: this.sessions.open(namespace, identity, receiver), resumed: false };
+    // Where the former connection is still there: the new one is dealt nothing before it asks for it.
+    this.handOver.leaveAll(former);
+    former.attach(receiver, identity);
+    return { session: former, resumed: true };
   }
 
-  /** A connection is gone. Its consumers end now, its leases after the grace, unless its client comes back before. */
+  /**
+   * A connection is gone. Its consumers end now, its leases after the grace, unless its client comes back before; those of
+   * a queue that deals to one consumer at a time go to the next one now.
+   */
   disconnect(session: Session, receiver: Receiver): void {
     if (!session.detach(receiver)) return;
-    this.dispatcher.removeAll(session);
     if (this.closed) return;
-    if (session.heldCount === 0) {
-      this.sessions.delete(session.id);
-      return;
-    }
-    this.graces.set(
-      session,
-      this.clock.setTimer(() => this.endSession(session), this.settings.graceMs),
-    );
+    this.handOver.leaveAll(session);
+    this.sessions.awaitClient(session);
   }
 
   /** Has a queue's messages given to this session from now on; said again, changes its prefetch and its wish to be alone. */
@@ -164,7 +161,10 @@ export class Broker {
       );
     }
     const isNew = this.dispatcher.add(queue, session, prefetch, exclusive);
-    if (isNew) session.giveAgain(queue);
+    if (isNew) {
+      this.handOver.arrive(queue, session);
+      session.giveAgain(queue);
+    }
     // After the reply, so that a consumer knows its queue before its first delivery.
     this.clock.soon(() => this.dispatcher.deal(queue));
     return { ready, active: this.dispatcher.isActive(queue, session) };
@@ -178,9 +178,10 @@ export class Broker {
     return this.inquiry.find(session, id, queueName);
   }
 
-  /** Ends a consumer. What it holds stays with it until settled. */
+  /** Ends a consumer. What it holds stays with it until settled, also where the next one is dealt to now in its place. */
   cancel(session: Session, queueName: string): void {
-    this.dispatcher.remove(queueAddress(session.namespace, queueName), session);
+    const queue = queueAddress(session.namespace, queueName);
+    if (this.dispatcher.remove(queue, session)) this.dispatcher.deal(queue);
   }
 
   ack(session: Session, queueName: string, refs: readonly DeliveryRef[]): Promise<SettleOutcome[]> {
@@ -231,7 +232,11 @@ export class Broker {
     this.dispatcher.pause();
     const lookMs = Math.min(this.settings.tickMs, DRAIN_LOOK_MS);
     // By timers rather than by the time of day, which may be set back meanwhile.
-    for (let leftMs = limitMs; leftMs > 0 && (!this.publisher.idle || this.hasConnectedHolder()); leftMs -= lookMs) {
+    for (
+      let leftMs = limitMs;
+      leftMs > 0 && (!this.publisher.idle || this.sessions.hasConnectedHolder());
+      leftMs -= lookMs
+    ) {
       await new Promise<void>((resolve) => this.clock.setTimer(resolve, Math.min(leftMs, lookMs)));
     }
   }
@@ -242,16 +247,12 @@ export class Broker {
     this.draining = true;
     this.dispatcher.pause();
     this.ticking?.cancel();
-    for (const timer of this.graces.values()) timer.cancel();
-    this.graces.clear();
     this.sessions.clear();
   }
 
   /** Deliveries that are out, in all sessions. */
   heldCount(): number {
-    let count = 0;
-    for (const session of this.sessions.values()) count += session.heldCount;
-    return count;
+    return this.sessions.heldCount();
   }
 
   /** Sessions that are known: connected ones, and those in their grace. */
@@ -263,18 +264,12 @@ export class Broker {
     if (this.draining) throw new WaybillError("DRAINING", "The hub is going down: reconnect and send it again.");
   }
 
-  private hasConnectedHolder(): boolean {
-    for (const session of this.sessions.values()) if (session.attached && session.heldCount > 0) return true;
-    return false;
-  }
-
-  private endSession(session: Session): void {
-    this.graces.delete(session);
-    this.sessions.delete(session.id);
+  /** What a session holds that has ended is ready for others. */
+  private giveBack(session: Session): void {
+    this.handOver.forget(session);
     for (const [queue, deliveries] of session.allHeld()) {
-      void this.settler.settleAll(queue, deliveries.values(), (delivery) =>
-        settleAbandoned(delivery.message, this.settings.retry),
-      );
+      const policy = this.settings.rules.of(queue);
+      void this.settler.settleAll(queue, deliveries.values(), ({ message }) => settleAbandoned(message, policy));
     }
   }
 
@@ -291,6 +286,7 @@ export class Broker {
   }
 
   private async tick(): Promise<void> {
+    await this.followClock();
     const now = this.clock.now();
     // All at once: what would wait its turn could still be extended or acked, and then be revoked all the same.
     const ended = [...byQueue(await this.store.expire(now))].map(([queue, lapsed]) => {
@@ -298,20 +294,26 @@ export class Broker {
         const ref = { id: delivery.message.id, attempt: delivery.attempt };
         this.sessions.get(delivery.holder)?.revoke(queue, [ref], "the lease ran out");
       }
-      return this.settler.settleAll(queue, lapsed, (delivery) =>
-        settleLapsed(delivery.message, this.settings.retry, now, this.random),
-      );
+      const policy = this.settings.rules.of(queue);
+      return this.settler.settleAll(queue, lapsed, ({ message }) => settleLapsed(message, policy, now, this.random));
     });
     await Promise.all(ended);
     this.dispatcher.dealAll();
+  }
+
+  /** Has the store's deadlines move along with the time of day; where it fails, again at the next look, before any other. */
+  private async followClock(): Promise<void> {
+    const stepMs = this.clock.catchUp();
+    if (stepMs !== 0) this.events.clockStepped(stepMs);
+    this.clockStepMs += stepMs;
+    if (this.clockStepMs === 0) return;
+    await this.store.moveDeadlines(this.clockStepMs);
+    this.clockStepMs = 0;
   }
 }
 
 /** How often a drain looks whether it is done. */
 const DRAIN_LOOK_MS = 20;
-
-/** Back to its queue as it came: nobody has failed at it. */
-const RELEASE: Settlement = { action: "retry", dueAt: undefined, failed: false };
 
 function byQueue(deliveries: readonly Delivery[]): Map<QueueAddress, Delivery[]> {
   const queues = new Map<QueueAddress, Delivery[]>();

@@ -1,6 +1,6 @@
-import { WaybillError } from "../protocol/errors";
-import { queueAddress, type DeadLetter, type DeadSelection, type QueueAddress } from "./message";
 import type { Clock } from "./clock";
+import { requireOperator } from "./identity";
+import { queueAddress, type DeadLetter, type DeadSelection, type QueueAddress } from "./message";
 import type { Session } from "./session";
 import type { Store } from "./store";
 
@@ -46,6 +46,6 @@ export class DeadLetters {
 }
 
 function operatedQueue({ identity, namespace }: Session, queueName: string): QueueAddress {
-  if (identity.operator) return queueAddress(namespace, queueName);
-  throw new WaybillError("FORBIDDEN", `${identity.clientId} is not an operator.`);
+  requireOperator(identity);
+  return queueAddress(namespace, queueName);
 }

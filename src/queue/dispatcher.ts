@@ -1,28 +1,9 @@
 import type { Clock } from "./clock";
+import { Line, type Standing } from "./line";
 import type { Delivery, QueueAddress } from "./message";
+import type { RuleBook } from "./queue-rules";
 import type { Session } from "./session";
-import type { LeaseRequest, Store } from "./store";
-
-/** A session's claim to a queue's messages. */
-interface Consumer {
-  readonly session: Session;
-  prefetch: number;
-}
-
-/** The consumers of one queue, in turn. */
-interface Line {
-  /** Which of the polls is its own while it is empty. */
-  readonly no: number;
-  readonly consumers: Consumer[];
-  /** Who comes first in the next deal. */
-  turn: number;
-  /** A lease is under way: one at a time, so that turns stay fair. */
-  leasing: boolean;
-  /** Something happened meanwhile: deal once more. */
-  again: boolean;
-  /** The last lease found nothing ready, and no hint has come since. */
-  empty: boolean;
-}
+import type { Store } from "./store";
 
 /**
  * Polls of which one deals a queue that was found empty. It is there for hints that were missed, which are few; queues
@@ -31,7 +12,7 @@ interface Line {
 const EMPTY_POLLS = 16;
 
 export interface DispatchSettings {
-  readonly leaseMs: number;
+  readonly rules: RuleBook;
   /** Bytes that one consumer may have out of one queue; a stuck one costs no more. */
   readonly prefetchBytes: number;
 }
@@ -40,8 +21,8 @@ export interface DispatchSettings {
 export interface DispatchFailures {
   /** The store refused a lease; the next poll tries again. */
   leasing(queue: QueueAddress, error: unknown): void;
-  /** These were leased for a consumer that is gone: they are to be given back. */
-  unwanted(queue: QueueAddress, deliveries: readonly Delivery[]): void;
+  /** These were leased for a consumer that is gone, or no longer dealt to: gives them back, and does not reject. */
+  unwanted(queue: QueueAddress, deliveries: readonly Delivery[]): Promise<void>;
 }
 
 /**
@@ -65,40 +46,41 @@ export class Dispatcher {
     store.onHint((queue) => this.deal(queue));
   }
 
-  /** Adds a consumer, or gives the one that is there another prefetch. @returns whether it is new. */
-  add(queue: QueueAddress, session: Session, prefetch: number): boolean {
-    const line = this.lineOf(queue);
-    const consumer = line.consumers.find((each) => each.session === session);
-    if (consumer) {
-      consumer.prefetch = prefetch;
-      return false;
-    }
-    line.consumers.push({ session, prefetch });
+  /** Adds a consumer, or changes the one that is there. @returns whether it is new. */
+  add(queue: QueueAddress, session: Session, prefetch: number, exclusive: boolean): boolean {
+    const isNew = this.lineOf(queue).add(session, prefetch, exclusive);
+    if (!isNew) return false;
     const queues = this.queues.get(session);
     if (queues) queues.add(queue);
     else this.queues.set(session, new Set([queue]));
     return true;
   }
 
-  /** @returns whether the session was consuming the queue. */
+  /** Ends a consumer. @returns whether it alone was dealt to. */
   remove(queue: QueueAddress, session: Session): boolean {
     const line = this.lines.get(queue);
-    const index = line?.consumers.findIndex((each) => each.session === session) ?? -1;
-    if (line === undefined || index < 0) return false;
-    line.consumers.splice(index, 1);
+    if (line === undefined || !this.consumes(queue, session)) return false;
+    const wasActive = line.isActive(session) === true;
+    line.remove(session);
     const queues = this.queues.get(session);
     queues?.delete(queue);
     if (queues?.size === 0) this.queues.delete(session);
-    if (line.consumers.length === 0 && !line.leasing) this.lines.delete(queue);
-    return true;
+    this.dropIfDone(queue, line);
+    return wasActive;
   }
 
-  removeAll(session: Session): void {
-    for (const queue of [...(this.queues.get(session) ?? [])]) this.remove(queue, session);
+  /** Ends all consumers of a session. @returns the queues in which it alone was dealt to. */
+  removeAll(session: Session): QueueAddress[] {
+    return [...(this.queues.get(session) ?? [])].filter((queue) => this.remove(queue, session));
   }
 
   consumes(queue: QueueAddress, session: Session): boolean {
     return this.queues.get(session)?.has(queue) ?? false;
+  }
+
+  /** Whether this consumer alone is dealt to now; undefined: all of the queue's are. */
+  isActive(queue: QueueAddress, session: Session): boolean | undefined {
+    return this.lines.get(queue)?.isActive(session);
   }
 
   /** How many queues a session consumes. */
@@ -107,7 +89,13 @@ export class Dispatcher {
   }
 
   consumerCount(queue: QueueAddress): number {
-    return this.lines.get(queue)?.consumers.length ?? 0;
+    return this.lines.get(queue)?.length ?? 0;
+  }
+
+  /** How those consumers of a queue stand that are dealt to; `isExclusive`: one at a time, others may wait behind it. */
+  standings(queue: QueueAddress): { isExclusive: boolean; standings: readonly Standing[] } {
+    const line = this.lines.get(queue);
+    return { isExclusive: line?.isExclusive ?? false, standings: line?.standings() ?? [] };
   }
 
   /** Stops dealing for good: the hub is going down. */
@@ -127,15 +115,15 @@ export class Dispatcher {
   deal(queue: QueueAddress): void {
     const line = this.lines.get(queue);
     if (line === undefined || this.paused) return;
-    if (line.leasing) {
+    if (line.underWay > 0) {
       line.again = true;
       return;
     }
-    const requests = this.requests(queue, line);
+    const requests = line.leaseRequests();
     if (requests.length === 0) return;
-    line.leasing = true;
+    line.underWay++;
     line.again = false;
-    this.store.lease(queue, requests, this.clock.now(), this.settings.leaseMs).then(
+    this.store.lease(queue, requests, this.clock.now(), this.settings.rules.of(queue).leaseMs).then(
       (deliveries) => this.dealt(queue, line, deliveries),
       (error: unknown) => {
         line.empty = false;
@@ -145,12 +133,23 @@ export class Dispatcher {
     );
   }
 
+  /** Deals nothing of a queue until what goes back to it is there: it comes before what is ready now. */
+  dealAfter(queue: QueueAddress, returned: Promise<void>): void {
+    const line = this.lineOf(queue);
+    line.underWay++;
+    line.again = true;
+    void returned.finally(() => {
+      this.finish(queue, line);
+      if (line.again) this.deal(queue);
+    });
+  }
+
   private dealt(queue: QueueAddress, line: Line, deliveries: readonly Delivery[]): void {
     for (const [holder, share] of byHolder(deliveries)) {
-      const consumer = line.consumers.find((each) => each.session.id === holder);
-      if (consumer) consumer.session.give(queue, share);
-      // Guard against a consumer that left while the lease was under way.
-      else this.failures.unwanted(queue, share);
+      const claimant = line.claimant(holder);
+      if (claimant) claimant.give(queue, share);
+      // Guard against a consumer that left, or fell behind another, while the lease was under way.
+      else this.dealAfter(queue, this.failures.unwanted(queue, share));
     }
     line.empty = deliveries.length === 0;
     this.finish(queue, line);
@@ -158,29 +157,18 @@ export class Dispatcher {
   }
 
   private finish(queue: QueueAddress, line: Line): void {
-    line.leasing = false;
-    if (line.consumers.length === 0) this.lines.delete(queue);
+    line.underWay--;
+    this.dropIfDone(queue, line);
   }
 
-  private requests(queue: QueueAddress, line: Line): LeaseRequest[] {
-    const requests: LeaseRequest[] = [];
-    const count = line.consumers.length;
-    const first = line.turn++ % Math.max(count, 1);
-    for (let offset = 0; offset < count; offset++) {
-      const consumer = line.consumers[(first + offset) % count];
-      if (consumer === undefined || !consumer.session.attached) continue;
-      const { session, prefetch } = consumer;
-      const limit = prefetch - session.held(queue).size;
-      const limitBytes = this.settings.prefetchBytes - session.heldBytes(queue);
-      if (limit > 0 && limitBytes > 0) requests.push({ holder: session.id, limit, limitBytes });
-    }
-    return requests;
+  private dropIfDone(queue: QueueAddress, line: Line): void {
+    if (line.length === 0 && line.underWay === 0) this.lines.delete(queue);
   }
 
   private lineOf(queue: QueueAddress): Line {
     let line = this.lines.get(queue);
     if (line === undefined) {
-      line = { no: ++this.lastLine, consumers: [], turn: 0, leasing: false, again: false, empty: false };
+      line = new Line(++this.lastLine, queue, this.settings.rules, this.settings.prefetchBytes);
       this.lines.set(queue, line);
     }
     return line;

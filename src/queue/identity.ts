@@ -1,3 +1,4 @@
+import { WaybillError } from "../protocol/errors";
 import { compilePatterns, inboxOf, isInbox } from "../protocol/names";
 
 /**
@@ -42,6 +43,11 @@ export function identityOf(clientId: string, grants: Grants): Identity {
     mayJoin: join ?? allow,
     mayInvite: (room) => operator || invite(room),
   };
+}
+
+/** @throws WaybillError `FORBIDDEN` when this is nobody who watches over the hub. */
+export function requireOperator({ clientId, operator }: Identity): void {
+  if (!operator) throw new WaybillError("FORBIDDEN", `${clientId} is not an operator.`);
 }
 
 function allow(): boolean {

@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { toWireError, WaybillError } from "../protocol/errors";
+import { MAX_DELAY_MS } from "../protocol/fields";
 import { inboxOf } from "../protocol/names";
 import type { PublishMessage, PublishResult } from "../protocol/wire";
 import type { Clock } from "./clock";
@@ -12,6 +13,7 @@ import {
   type QueueAddress,
   type RoomAddress,
 } from "./message";
+import { PublishRate } from "./publish-rate";
 import { describeTarget, type RouteTable } from "./routes";
 import type { Session } from "./session";
 import type { AppendResult, Store } from "./store";
@@ -21,19 +23,24 @@ export interface PublishSettings {
   readonly maxPayloadBytes: number;
   /** Publishes waiting to be stored, in payload bytes, past which more are refused. */
   readonly maxUnconfirmedBytes: number;
+  /** Messages that one client may publish a second; 0: as many as it likes. */
+  readonly maxPublishPerSecond: number;
 }
 
 /** Takes publishes to the store: checks what their identity allows, and adds the copies that routes ask for. */
 export class Publisher {
   /** Bytes of payload on their way to the store. */
   private unconfirmedBytes = 0;
+  private readonly rate: PublishRate;
 
   constructor(
     private readonly store: Store,
     private readonly clock: Clock,
     private readonly settings: PublishSettings,
     private readonly routes: RouteTable,
-  ) {}
+  ) {
+    this.rate = new PublishRate(settings.maxPublishPerSecond, clock);
+  }
 
   /** Nothing is on its way to the store. */
   get idle(): boolean {
@@ -41,6 +48,7 @@ export class Publisher {
   }
 
   async publish({ identity, namespace }: Session, messages: readonly PublishMessage[]): Promise<PublishResult[]> {
+    this.rate.take(identity.clientId, messages.length);
     const plan = this.plan(identity, namespace, messages);
     const bytes = plan.append.reduce((sum, message) => sum + message.payload.length, 0);
     if (this.unconfirmedBytes > 0 && this.unconfirmedBytes + bytes > this.settings.maxUnconfirmedBytes) {
@@ -63,25 +71,36 @@ export class Publisher {
     const plan: PublishPlan = { append: [], parts: [] };
     for (const message of messages) {
       const id = message.id ?? randomUUID();
-      const name = describeTarget(message);
-      if (!identity.mayPublish(name)) {
-        const error = new WaybillError("FORBIDDEN", `${identity.clientId} may not publish to "${name}".`);
-        plan.parts.push({ id, error: error.toWire() });
+      const stored = this.prepare(identity, namespace, message, id, now);
+      if (stored instanceof WaybillError) {
+        plan.parts.push({ id, error: stored.toWire() });
         continue;
       }
-      const payload = writePayload(message.payload, this.settings.maxPayloadBytes);
-      if (payload instanceof WaybillError) {
-        plan.parts.push({ id, error: payload.toWire() });
-        continue;
-      }
-      const target = addressOf(namespace, message);
       const first = plan.append.length;
-      const stored = newMessage(message, id, target, payload, identity.clientId, now);
       plan.append.push(stored);
-      for (const copy of this.routes(target, message.event)) plan.append.push({ ...stored, target: copy });
+      for (const copy of this.routes(stored.target, message.event)) plan.append.push({ ...stored, target: copy });
       plan.parts.push({ id, first, end: plan.append.length });
     }
     return plan;
+  }
+
+  /** @returns the message as it is to be stored, or why it is not. */
+  private prepare(
+    identity: Identity,
+    namespace: string,
+    message: PublishMessage,
+    id: string,
+    now: number,
+  ): NewMessage | WaybillError {
+    const name = describeTarget(message);
+    if (!identity.mayPublish(name)) {
+      return new WaybillError("FORBIDDEN", `${identity.clientId} may not publish to "${name}".`);
+    }
+    const payload = writePayload(message.payload, this.settings.maxPayloadBytes);
+    if (payload instanceof WaybillError) return payload;
+    const due = dueTimeOf(message, now);
+    if (due instanceof WaybillError) return due;
+    return newMessage(message, id, addressOf(namespace, message), payload, due, identity.clientId, now);
   }
 }
 
@@ -125,15 +144,31 @@ function writePayload(payload: unknown, maxPayloadBytes: number): string | Waybi
   return new WaybillError("TOO_LARGE", `payload is over maxPayloadBytes (${maxPayloadBytes}).`);
 }
 
+type DueTime = Pick<NewMessage, "dueAt" | "isDueFixed">;
+
+const AT_ONCE: DueTime = { dueAt: undefined, isDueFixed: false };
+
+/** @returns when it may be delivered, a time of day that has passed being at once; or why it is refused. */
+function dueTimeOf({ delayMs, deliverAt }: PublishMessage, now: number): DueTime | WaybillError {
+  if (deliverAt !== undefined) {
+    const dueAt = Date.parse(deliverAt);
+    if (dueAt <= now) return AT_ONCE;
+    // Not so either when it is no time at all.
+    if (dueAt <= now + MAX_DELAY_MS) return { dueAt, isDueFixed: true };
+    return new WaybillError("INVALID", `deliverAt must be at most a year ahead; given: ${deliverAt}.`);
+  }
+  return delayMs !== undefined && delayMs > 0 ? { dueAt: now + delayMs, isDueFixed: false } : AT_ONCE;
+}
+
 function newMessage(
   message: PublishMessage,
   id: string,
   target: QueueAddress | RoomAddress,
   payload: string,
+  due: DueTime,
   publisher: string,
   now: number,
 ): NewMessage {
-  const dueAt = message.delayMs !== undefined && message.delayMs > 0 ? now + message.delayMs : undefined;
   return {
     target,
     id,
@@ -144,8 +179,8 @@ function newMessage(
     headers: message.headers && JSON.stringify(message.headers),
     publisher,
     publishedAt: now,
-    dueAt,
-    expiresAt: message.ttlMs === undefined ? undefined : (dueAt ?? now) + message.ttlMs,
+    ...due,
+    expiresAt: message.ttlMs === undefined ? undefined : (due.dueAt ?? now) + message.ttlMs,
   };
 }
 

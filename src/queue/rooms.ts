@@ -18,7 +18,7 @@ export class Rooms {
     if (inbox.own && !session.identity.mayJoin(room)) {
       throw new WaybillError("FORBIDDEN", `${session.identity.clientId} may not join the room "${room}".`);
     }
-    return this.store.join(roomAddress(session.namespace, room), inbox.address, since);
+    return this.store.join(roomAddress(session.namespace, room), inbox.address, since, session.identity.clientId);
   }
 
   async leave(session: Session, room: string, clientId: string | undefined): Promise<Membership> {

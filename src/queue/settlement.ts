@@ -18,6 +18,9 @@ export interface Nack {
   readonly dead?: boolean;
 }
 
+/** Back to its queue as it came: nobody has failed at it. */
+export const RELEASE: Settlement = { action: "retry", dueAt: undefined, error: undefined };
+
 /** A consumer's nack: dead when it says so or when no attempt is left, else again after its delay or the backoff. */
 export function settleNack(
   message: Message,
@@ -26,11 +29,12 @@ export function settleNack(
   now: number,
   random: () => number,
 ): Settlement {
-  if (nack.dead === true) return { action: "dead", reason: nack.reason ?? "refused by its consumer" };
+  const error = nack.reason ?? "refused by its consumer";
+  if (nack.dead === true) return { action: "dead", reason: "refused", error };
   const failures = message.failures + 1;
-  if (failures >= policy.maxAttempts) return noAttemptLeft(failures, nack.reason ?? "refused by its consumer");
+  if (failures >= policy.maxAttempts) return { action: "dead", reason: "attempts", error };
   const delayMs = nack.delayMs ?? backoffDelay(failures, policy, random);
-  return { action: "retry", dueAt: delayMs > 0 ? now + delayMs : undefined, failed: true };
+  return { action: "retry", dueAt: delayMs > 0 ? now + delayMs : undefined, error };
 }
 
 /** A lease that ran out: its consumer is stuck, so the next attempt waits as after a nack. */
@@ -38,19 +42,15 @@ export function settleLapsed(message: Message, policy: RetryPolicy, now: number,
   return settleNack(message, { reason: "its lease ran out" }, policy, now, random);
 }
 
-/** A holder that went, past its grace: the message is ready for the next one at once. */
+/** A holder that went for good: the message is ready for the next one at once. */
 export function settleAbandoned(message: Message, policy: RetryPolicy): Settlement {
-  const failures = message.failures + 1;
-  if (failures >= policy.maxAttempts) return noAttemptLeft(failures, "its consumer went away");
-  return { action: "retry", dueAt: undefined, failed: true };
+  const error = "its consumer went away";
+  if (message.failures + 1 >= policy.maxAttempts) return { action: "dead", reason: "attempts", error };
+  return { action: "retry", dueAt: undefined, error };
 }
 
 /** Exponential, with full jitter over its upper half, so that what failed together is not tried again together. */
 export function backoffDelay(failures: number, policy: RetryPolicy, random: () => number): number {
   const ceiling = Math.min(policy.backoffMaxMs, policy.backoffMs * 2 ** Math.min(failures - 1, 30));
   return Math.round(ceiling / 2 + (random() * ceiling) / 2);
-}
-
-function noAttemptLeft(failures: number, cause: string): Settlement {
-  return { action: "dead", reason: `${cause} (attempt ${failures} of ${failures})` };
 }

@@ -2,8 +2,9 @@ import { WaybillError } from "../protocol/errors";
 import type { DeliveryRef, SettleError, SettleOutcome, SettleStatus } from "../protocol/wire";
 import type { Clock } from "./clock";
 import { queueAddress, type Delivery, type QueueAddress } from "./message";
+import type { RuleBook } from "./queue-rules";
 import type { Session } from "./session";
-import { settleNack, type Nack, type RetryPolicy } from "./settlement";
+import { settleNack, type Nack } from "./settlement";
 import type { Settlement, SettleRequest, SettleResult, Store } from "./store";
 
 /** What a settler tells. */
@@ -19,7 +20,7 @@ export class Settler {
   constructor(
     private readonly store: Store,
     private readonly clock: Clock,
-    private readonly retry: RetryPolicy,
+    private readonly rules: RuleBook,
     private readonly random: () => number,
     private readonly events: SettlerEvents,
   ) {}
@@ -33,7 +34,8 @@ export class Settler {
   async nack(session: Session, queueName: string, refs: readonly DeliveryRef[], nack: Nack): Promise<SettleOutcome[]> {
     const queue = queueAddress(session.namespace, queueName);
     const now = this.clock.now();
-    const decide = (delivery: Delivery) => settleNack(delivery.message, nack, this.retry, now, this.random);
+    const policy = this.rules.of(queue);
+    const decide = (delivery: Delivery) => settleNack(delivery.message, nack, policy, now, this.random);
     return this.settleHeld(session, queue, refs, decide, "nacked");
   }
 

@@ -1,0 +1,63 @@
+import type { Dispatcher } from "./dispatcher";
+import type { QueueAddress } from "./message";
+import type { RuleBook } from "./queue-rules";
+import type { Session } from "./session";
+import { settleAbandoned } from "./settlement";
+import type { Settler } from "./settler";
+
+/**
+ * What becomes of the deliveries of a consumer that alone was dealt to and whose connection is gone: the next consumer of
+ * the queue has them, before anything else. While there is none they wait for the client's grace, as any others do.
+ */
+export class HandOver {
+  /** Who was dealt to last in queues without a consumer, and has deliveries of theirs. */
+  private readonly leavers = new Map<QueueAddress, Session>();
+  /** The same, by session. */
+  private readonly left = new Map<Session, Set<QueueAddress>>();
+
+  constructor(
+    private readonly dispatcher: Dispatcher,
+    private readonly settler: Settler,
+    private readonly rules: RuleBook,
+  ) {}
+
+  /** Ends all consumers of a session, whose connection is gone. */
+  leaveAll(session: Session): void {
+    for (const queue of this.dispatcher.removeAll(session)) {
+      if (this.dispatcher.consumerCount(queue) > 0) this.takeOver(queue, session);
+      else if (session.held(queue).size > 0) this.note(queue, session);
+    }
+  }
+
+  /** A session has begun to consume a queue. */
+  arrive(queue: QueueAddress, session: Session): void {
+    const former = this.leavers.get(queue);
+    if (former === undefined) return;
+    this.leavers.delete(queue);
+    if (former !== session) this.takeOver(queue, former);
+  }
+
+  /** A session has ended, with all that it held. */
+  forget(session: Session): void {
+    for (const queue of this.left.get(session) ?? []) {
+      if (this.leavers.get(queue) === session) this.leavers.delete(queue);
+    }
+    this.left.delete(session);
+  }
+
+  private note(queue: QueueAddress, session: Session): void {
+    this.leavers.set(queue, session);
+    const queues = this.left.get(session);
+    if (queues) queues.add(queue);
+    else this.left.set(session, new Set([queue]));
+  }
+
+  private takeOver(queue: QueueAddress, former: Session): void {
+    const held = [...former.held(queue).values()];
+    const refs = held.map(({ message, attempt }) => ({ id: message.id, attempt }));
+    former.revoke(queue, refs, "another consumer of this queue has taken over");
+    const policy = this.rules.of(queue);
+    const returned = this.settler.settleAll(queue, held, ({ message }) => settleAbandoned(message, policy));
+    this.dispatcher.dealAfter(queue, returned);
+  }
+}
