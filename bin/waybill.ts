@@ -17,6 +17,7 @@ const COMMANDS: ReadonlyMap<string, Subcommand> = new Map([
   ],
   ["dead", { about: "dead letters of a queue", run: async (argv) => (await import("../clients/dead")).runDead(argv) }],
   ["token", { about: "sign a token for a client", run: async (argv) => (await import("./token")).runToken(argv) }],
+  ["config", { about: "check what is configured", run: async (argv) => (await import("./config")).runConfig(argv) }],
 ] satisfies [string, Subcommand][]);
 
 const USAGE = `Usage: waybill <command> [options]

@@ -4,31 +4,7 @@
  */
 import { isNamespace } from "./protocol/names";
 import { parseRoute, routeTable, type Route } from "./queue/routes";
-
-export interface Setting<Value> {
-  readonly env: string;
-  readonly unit?: "ms" | "bytes";
-  readonly default: Value;
-  /** What may be given, in words. */
-  readonly allowed: string;
-  /** What it does, and why its default is what it is. */
-  readonly about: string;
-  /** Never shown, and no flag: other users of a machine can read a process's flags. */
-  readonly secret?: true;
-  /**
-   * Reads what was given, by a program or as text.
-   *
-   * @returns undefined when it is not allowed; or throws an Error that says more.
-   */
-  read(given: unknown): Value | undefined;
-}
-
-export const KIB = 1024;
-const MIB = 1024 * KIB;
-const SECOND = 1000;
-const MINUTE = 60 * SECOND;
-const HOUR = 60 * MINUTE;
-const DAY = 24 * HOUR;
+import { count, DAY, GIB, HOUR, KIB, MIB, MINUTE, readList, SECOND, setting, size, text, time } from "./setting";
 
 const LOG_LEVELS = ["fatal", "error", "warn", "info", "debug", "trace", "silent"] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
@@ -65,6 +41,14 @@ export const SETTINGS = {
     about:
       "What is published here also goes there. From a queue, @client or room:name (* stands for any run of characters) to another, optionally only some events.",
     read: readRoutes,
+  }),
+  queuesFile: setting<string>({
+    env: "WAYBILL_QUEUES_FILE",
+    default: "",
+    allowed: "the path of a JSON file",
+    about:
+      "Rules for queues by their names, such as other leases, retries, limits and overflow: see examples/queues.json. Read again at SIGHUP; `waybill config check` proves it.",
+    read: (given) => (typeof given === "string" ? given.trim() : undefined),
   }),
   authSecret: setting<string>({
     env: "WAYBILL_AUTH_SECRET",
@@ -222,6 +206,48 @@ export const SETTINGS = {
     1_000_000_000,
     "Messages in one queue; past it publishes to it are refused as QUEUE_FULL.",
   ),
+  maxQueueBytes: size(
+    "WAYBILL_MAX_QUEUE_BYTES",
+    GIB,
+    MIB,
+    1024 * GIB,
+    "The same in bytes of payload and headers, and 256 for each message: what one queue may take of the disk.",
+  ),
+  maxDeadLetters: count(
+    "WAYBILL_MAX_DEAD_LETTERS",
+    100_000,
+    0,
+    1_000_000_000,
+    "Dead letters of one queue that are kept; past it the oldest are purged, and counted.",
+  ),
+  maxQueuesPerClient: count(
+    "WAYBILL_MAX_QUEUES_PER_CLIENT",
+    10_000,
+    1,
+    10_000_000,
+    "Queues and rooms that one client may make, so that no loop of one takes those of all.",
+  ),
+  maxPublishPerSecond: count(
+    "WAYBILL_MAX_PUBLISH_PER_SECOND",
+    0,
+    0,
+    10_000_000,
+    "Messages that one client may publish a second, and at once after a second's rest; past it RATE_LIMITED says how long to wait. 0: as many as it likes.",
+  ),
+  minFreeBytes: size(
+    "WAYBILL_MIN_FREE_BYTES",
+    64 * MIB,
+    0,
+    1024 * GIB,
+    "Space on the store's disk below which publishes are refused as DISK_FULL, so that acks, reads and purges can go on.",
+  ),
+  maxEndings: count(
+    "WAYBILL_MAX_ENDINGS",
+    200_000,
+    0,
+    100_000_000,
+    "Messages acked, expired or purged of which the hub still knows how they ended, for `waybill why`: the last ones.",
+  ),
   dedupWindowMs: time(
     "WAYBILL_DEDUP_WINDOW_MS",
     2 * MINUTE,
@@ -264,39 +290,4 @@ function readRoutes(given: unknown): readonly Route[] | undefined {
   const routes = texts.filter((route) => route.trim() !== "").map(parseRoute);
   routeTable(routes);
   return routes;
-}
-
-function readList(given: unknown, isAllowed: (entry: string) => boolean): readonly string[] | undefined {
-  const list: unknown[] | undefined = Array.isArray(given)
-    ? given
-    : typeof given === "string"
-      ? given.split(",")
-      : undefined;
-  const entries = list?.map((entry) => (typeof entry === "string" ? entry.trim() : ""));
-  return entries && entries.length > 0 && entries.every(isAllowed) ? [...new Set(entries)] : undefined;
-}
-
-function setting<Value>(row: Setting<Value>): Setting<Value> {
-  return row;
-}
-
-function text(env: string, preset: string, allowed: string, about: string, form = /\S/): Setting<string> {
-  const read = (given: unknown) => (typeof given === "string" && form.test(given.trim()) ? given.trim() : undefined);
-  return { env, default: preset, allowed, about, read };
-}
-
-function count(env: string, preset: number, min: number, max: number, about: string): Setting<number> {
-  const read = (given: unknown) => {
-    const value = typeof given === "string" && /^\d+$/.test(given.trim()) ? Number(given) : given;
-    return typeof value === "number" && Number.isInteger(value) && value >= min && value <= max ? value : undefined;
-  };
-  return { env, default: preset, allowed: `a whole number from ${min} to ${max}`, about, read };
-}
-
-function time(env: string, preset: number, min: number, max: number, about: string): Setting<number> {
-  return { ...count(env, preset, min, max, about), unit: "ms" };
-}
-
-function size(env: string, preset: number, min: number, max: number, about: string): Setting<number> {
-  return { ...count(env, preset, min, max, about), unit: "bytes" };
 }

@@ -2,18 +2,18 @@ import { randomUUID } from "node:crypto";
 import type { Server as HttpServer } from "node:http";
 import { capsDialect } from "./caps";
 import type { Settings } from "./config";
+import { LiveRules } from "./live-rules";
 import { WaybillError } from "./protocol/errors";
 import type { Durability } from "./protocol/wire";
-import { Broker } from "./queue/broker";
-import { systemClock, type Clock } from "./queue/clock";
+import { Broker, type BrokerSettings } from "./queue/broker";
+import { SystemClock, type Clock } from "./queue/clock";
 import type { Dialect } from "./queue/dialect";
 import { routeTable } from "./queue/routes";
 import type { Store } from "./queue/store";
-import { readSettings, SettingError } from "./read-config";
+import { readSettings, refuseToBindOpenly } from "./read-config";
 import { openStore } from "./stores/open-store";
 import { HubHttp, urlOf } from "./transport/http";
 import { SILENT, type Log } from "./transport/log";
-import { isLoopback } from "./transport/loopback";
 import { Transport } from "./transport/server";
 
 /** What a program may bring along, besides settings. */
@@ -43,6 +43,13 @@ export interface Hub {
   readonly durability: Durability;
   /** Deliveries that are out, connections that are open, and sessions that are known: to watch for leaks. */
   counts(): { held: number; connections: number; sessions: number };
+  /**
+   * Reads the file of queue rules (`queuesFile`) again and puts it in force, for queues that exist as well.
+   *
+   * @returns what has changed, a line each.
+   * @throws QueuesFileError when the file is not allowed: then the former rules stay in force.
+   */
+  reload(): Promise<readonly string[]>;
   /** Resolves when the store takes writes; rejects with the reason why not. */
   health(): Promise<void>;
   /**
@@ -60,7 +67,7 @@ const RECONNECT_AFTER_MS = 1_000;
 /**
  * Starts a hub inside a program.
  *
- * @throws SettingError when a setting is not allowed; Error when the port or the store cannot be had.
+ * @throws SettingError or QueuesFileError when a setting, or a rule for queues, is not allowed; Error when the port or the store cannot be had.
  */
 export async function createHub(options: HubOptions = {}): Promise<Hub> {
   const { store, ...given } = options;
@@ -71,7 +78,10 @@ export async function createHub(options: HubOptions = {}): Promise<Hub> {
 /** Starts a hub on settings that are read already. Throws as `createHub` does. */
 export async function startHub(settings: Settings, parts: HubParts, openedStore?: Store): Promise<Hub> {
   if (parts.server === undefined) refuseToBindOpenly(settings);
-  const hub = new RunningHub(settings, parts, openedStore ?? (await openStoreOf(settings, parts)));
+  const rules = new LiveRules(settings);
+  const clock = parts.clock ?? new SystemClock();
+  const store = openedStore ?? (await openStoreOf(settings, rules, clock, parts));
+  const hub = new RunningHub(settings, rules, clock, parts, store);
   try {
     await hub.start();
   } catch (error) {
@@ -92,11 +102,15 @@ class RunningHub implements Hub {
 
   constructor(
     private readonly settings: Settings,
-    { server, log = SILENT, clock = systemClock }: HubParts,
+    private readonly rules: LiveRules,
+    clock: Clock,
+    { server, log = SILENT }: HubParts,
     private readonly store: Store,
   ) {
-    this.broker = new Broker(store, clock, brokerSettings(settings), routeTable(settings.routes), {
+    this.broker = new Broker(store, clock, brokerSettings(settings, rules), routeTable(settings.routes), {
       failed: (what, error) => log.error({ err: error }, `failed: ${what}`),
+      clockStepped: (byMs) =>
+        log.warn({ byMs }, "the time of day was set: leases, delays and times to live move along"),
     });
     if (server) {
       this.server = server;
@@ -131,6 +145,10 @@ class RunningHub implements Hub {
     await this.http?.listen(this.settings.port, this.settings.host);
   }
 
+  async reload(): Promise<readonly string[]> {
+    return this.rules.reload();
+  }
+
   async health(): Promise<void> {
     if (this.closing) throw new WaybillError("DRAINING", "The hub is going down.");
     let timer: NodeJS.Timeout | undefined;
@@ -156,25 +174,23 @@ class RunningHub implements Hub {
   }
 }
 
-function openStoreOf(settings: Settings, { onStoreLost, log = SILENT, clock }: HubParts): Promise<Store> {
+function openStoreOf(
+  settings: Settings,
+  { book }: LiveRules,
+  clock: Clock,
+  { onStoreLost, log = SILENT }: HubParts,
+): Promise<Store> {
   const onBroken = (error: Error): void => {
     log.error({ err: error }, "the store is lost: everything is refused until the hub is started anew");
     onStoreLost?.(error);
   };
-  return openStore(settings.store, settings, onBroken, clock);
+  return openStore(settings.store, { ...settings, rules: book }, onBroken, clock);
 }
 
-function brokerSettings(settings: Settings): ConstructorParameters<typeof Broker>[2] {
-  const { maxAttempts, backoffMs, backoffMaxMs, maxConsumers, ...others } = settings;
-  return { ...others, retry: { maxAttempts, backoffMs, backoffMaxMs }, maxConsumersPerSession: maxConsumers };
+function brokerSettings(settings: Settings, { book }: LiveRules): BrokerSettings {
+  return { ...settings, rules: book, maxConsumersPerSession: settings.maxConsumers };
 }
 
 function dialectsOf({ namespaces }: Settings, clock: Clock): ReadonlyMap<string, Dialect> {
   return new Map(namespaces.includes("/caps") ? [["/caps", capsDialect({ clock })]] : []);
-}
-
-/** Without tokens whoever reaches the hub may do anything as anyone. */
-function refuseToBindOpenly({ host, authSecret }: Settings): void {
-  if (authSecret !== "" || isLoopback(host)) return;
-  throw new SettingError("host", host, "without WAYBILL_AUTH_SECRET only a loopback address such as 127.0.0.1");
 }

@@ -1,23 +1,16 @@
 /** The hub as a program: settings from `.env`, the environment and flags; its log; signals and exit codes. */
-import { existsSync, readFileSync } from "node:fs";
-import { Command } from "commander";
-import { parse } from "dotenv";
+import { isatty } from "node:tty";
 import pino, { type Logger } from "pino";
-import { SETTING_NAMES, SETTINGS, type Setting, type Settings } from "./config";
+import type { Settings } from "./config";
 import { startHub, type Hub } from "./hub";
 import { reasonOf } from "./protocol/errors";
-import {
-  defaultText,
-  flagOf,
-  readSettings,
-  settingsFromEnvironment,
-  unknownSettings,
-  type GivenSettings,
-} from "./read-config";
+import { gatherSettings } from "./program-settings";
+import { readSettings } from "./read-config";
 
 const EXIT_FAILED = 1;
 /** As a shell has it for a program that SIGINT ended. */
 const EXIT_INTERRUPTED = 130;
+const STDOUT = 1;
 
 /**
  * Starts the hub and keeps it until a signal comes. What cannot start says why in one line and exits 1.
@@ -26,12 +19,11 @@ const EXIT_INTERRUPTED = 130;
  */
 export async function runHub(argv: readonly string[]): Promise<void> {
   try {
-    const environment = { ...readEnvFile(), ...filled(process.env) };
-    const settings = readSettings({ ...settingsFromEnvironment(environment), ...readFlags(argv) });
+    const { given, unknown } = gatherSettings(argv, "waybill hub", "Starts the hub.");
+    const settings = readSettings(given);
     const log = await openLog(settings);
     const hub = await start(settings, log);
     announce(hub, settings, log);
-    const unknown = unknownSettings(environment);
     if (unknown.length > 0) log.warn(`there is no setting ${unknown.join(", ")}: not looked at`);
     endOnSignals(hub, log);
   } catch (error) {
@@ -86,35 +78,22 @@ function endOnSignals(hub: Hub, log: Logger): void {
   };
   process.on("SIGINT", end);
   process.on("SIGTERM", end);
+  const inTerminal = isatty(STDOUT);
+  process.on("SIGHUP", (signal) => {
+    // A terminal that was closed takes the hub in it along, as it does with any program.
+    if (inTerminal && !isatty(STDOUT)) end(signal);
+    else void reloadRules(hub, log);
+  });
 }
 
-/** A variable that is set but empty is not given, and does not hide what `.env` says. */
-function filled(environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
-  return Object.fromEntries(Object.entries(environment).filter(([, value]) => value?.trim()));
-}
-
-function readEnvFile(): Record<string, string> {
-  return existsSync(".env") ? parse(readFileSync(".env")) : {};
-}
-
-/** A flag for each setting that may have one. Flags are named after settings, so that commander's names are theirs. */
-function readFlags(argv: readonly string[]): GivenSettings {
-  const command = new Command("waybill hub")
-    .description(
-      `Starts the hub. Settings come from flags, the environment and .env, the first that has one; ${SETTINGS.authSecret.env} from the latter two only.`,
-    )
-    .showSuggestionAfterError(false)
-    .configureOutput({
-      outputError: (text, write) => write(`waybill: ${text.trim().replace(/^error: /, "")} (see waybill hub --help)\n`),
-    });
-  for (const name of SETTING_NAMES) {
-    const setting: Setting<unknown> = SETTINGS[name];
-    const flag = flagOf(name);
-    const byDefault = defaultText(name);
-    const note = byDefault === "" ? setting.env : `${setting.env}, default ${byDefault}`;
-    if (flag) command.option(`${flag} <${setting.unit ?? "value"}>`, `${setting.about} (${note})`);
+/** Tells what has changed, or why all stays as it was. */
+async function reloadRules(hub: Hub, log: Logger): Promise<void> {
+  try {
+    const changes = await hub.reload();
+    log.info(`SIGHUP: the rules of queues were read again: ${changes.join("; ") || "nothing has changed"}`);
+  } catch (error) {
+    log.error(`SIGHUP: the rules of queues stay as they were: ${reasonOf(error)}`);
   }
-  return command.parse(argv, { from: "user" }).opts<GivenSettings>();
 }
 
 /** For people where there is a terminal, for machines elsewhere. Written at once, so that a crash loses no line. */

@@ -1,7 +1,9 @@
 /** Reads settings from a program, the environment and flags, and prints `.env.sample`. The table is in `config.ts`. */
-import { KIB, SETTING_NAMES, SETTINGS, type Setting, type SettingName, type Settings } from "./config";
+import { SETTING_NAMES, SETTINGS, type SettingName, type Settings } from "./config";
 import { reasonOf } from "./protocol/errors";
 import { namespaceOf } from "./queue/message";
+import { KIB, type Setting } from "./setting";
+import { isLoopback } from "./transport/loopback";
 
 /** Settings as they come: from a program, or as text from the environment and flags. */
 export type GivenSettings = { readonly [Name in SettingName]?: unknown };
@@ -21,9 +23,32 @@ export class SettingError extends Error {
  * @throws SettingError for the first one that is not allowed.
  */
 export function readSettings(given: GivenSettings): Settings {
-  const settings = Object.fromEntries(SETTING_NAMES.map((name) => [name, readSetting(name, given[name])])) as Settings;
-  checkTogether(settings);
+  const { settings, problems } = checkSettings(given);
+  const [first] = problems;
+  if (first) throw first;
   return settings;
+}
+
+/** Reads all settings, with a default also in the place of those that are not allowed. */
+export function checkSettings(given: GivenSettings): { settings: Settings; problems: readonly SettingError[] } {
+  const problems: SettingError[] = [];
+  const values = SETTING_NAMES.map((name) => {
+    try {
+      return [name, readSetting(name, given[name])];
+    } catch (error) {
+      if (!(error instanceof SettingError)) throw error;
+      problems.push(error);
+      return [name, SETTINGS[name].default];
+    }
+  });
+  const settings = Object.fromEntries(values) as Settings;
+  return { settings, problems: problems.length > 0 ? problems : wrongTogether(settings) };
+}
+
+/** Without tokens whoever reaches the hub may do anything as anyone. @throws SettingError where others could reach it. */
+export function refuseToBindOpenly({ host, authSecret }: Settings): void {
+  if (authSecret !== "" || isLoopback(host)) return;
+  throw new SettingError("host", host, "without WAYBILL_AUTH_SECRET only a loopback address such as 127.0.0.1");
 }
 
 /** What of the settings an environment, or a parsed `.env`, gives. A variable that is set but empty gives nothing. */
@@ -78,34 +103,28 @@ function readSetting(name: SettingName, given: unknown): unknown {
 }
 
 /** Rules between settings. */
-function checkTogether(settings: Settings): void {
+function wrongTogether(settings: Settings): SettingError[] {
   const { routes, namespaces, maxPacketBytes, maxPayloadBytes, prefetch, maxPrefetch, backoffMs, backoffMaxMs } =
     settings;
-  for (const route of routes) {
-    for (const namespace of [route.from.namespace, namespaceOf(route.to)]) {
-      if (!namespaces.includes(namespace)) {
-        throw new SettingError(
-          "routes",
-          namespace,
-          `namespaces of WAYBILL_NAMESPACES, which are ${namespaces.join(",")}`,
-        );
-      }
-    }
-  }
+  const routed = routes.flatMap(({ from, to }) => [from.namespace, namespaceOf(to)]);
+  const problems = routed
+    .filter((namespace) => !namespaces.includes(namespace))
+    .map((namespace) => {
+      const allowed = `namespaces of WAYBILL_NAMESPACES, which are ${namespaces.join(",")}`;
+      return new SettingError("routes", namespace, allowed);
+    });
   // Room for the rest of the packet around the largest payload, or no client could send it.
   if (maxPacketBytes < maxPayloadBytes + 48 * KIB) {
-    throw new SettingError(
-      "maxPacketBytes",
-      maxPacketBytes,
-      `at least 48 KiB more than WAYBILL_MAX_PAYLOAD_BYTES (${maxPayloadBytes})`,
-    );
+    const allowed = `at least 48 KiB more than WAYBILL_MAX_PAYLOAD_BYTES (${maxPayloadBytes})`;
+    problems.push(new SettingError("maxPacketBytes", maxPacketBytes, allowed));
   }
   if (prefetch > maxPrefetch) {
-    throw new SettingError("prefetch", prefetch, `at most WAYBILL_MAX_PREFETCH (${maxPrefetch})`);
+    problems.push(new SettingError("prefetch", prefetch, `at most WAYBILL_MAX_PREFETCH (${maxPrefetch})`));
   }
   if (backoffMaxMs < backoffMs) {
-    throw new SettingError("backoffMaxMs", backoffMaxMs, `at least WAYBILL_BACKOFF_MS (${backoffMs})`);
+    problems.push(new SettingError("backoffMaxMs", backoffMaxMs, `at least WAYBILL_BACKOFF_MS (${backoffMs})`));
   }
+  return problems;
 }
 
 function describe(given: unknown): string {

@@ -1,6 +1,7 @@
 import { WaybillError } from "../protocol/errors";
 import type { DeliveryRef, PublishMessage, PublishResult, SettleOutcome } from "../protocol/wire";
 import type { Clock, Timer } from "./clock";
+import { Consumers, type Consuming, type Consumption } from "./consumers";
 import { DeadLetters } from "./dead-letters";
 import { Dispatcher, type DispatchSettings } from "./dispatcher";
 import { HandOver } from "./hand-over";
@@ -26,22 +27,6 @@ export interface BrokerSettings extends PublishSettings, DispatchSettings {
   readonly maxConsumersPerSession: number;
 }
 
-/** How a session wants to consume a queue. */
-export interface Consumption {
-  /** Deliveries that may be out to it unsettled. */
-  readonly prefetch: number;
-  /** Whether it will have no other consumer beside it: then only the one that has been there longest is dealt to. */
-  readonly exclusive: boolean;
-}
-
-/** What a session that consumes a queue is told of it. */
-export interface Consuming {
-  /** Messages that are ready. */
-  readonly ready: number;
-  /** In a queue that is dealt to one consumer at a time: whether it is this one. Undefined in any other. */
-  readonly active: boolean | undefined;
-}
-
 /** What the broker tells of itself; the hub puts its log behind it. */
 export interface BrokerEvents {
   /** Something failed that no reply can carry. */
@@ -61,6 +46,7 @@ export class Broker {
   private readonly publisher: Publisher;
   private readonly settler: Settler;
   private readonly rooms: Rooms;
+  private readonly consumers: Consumers;
   private readonly sessions: Sessions;
   private readonly handOver: HandOver;
   private readonly inquiry: Inquiry;
@@ -78,7 +64,7 @@ export class Broker {
     private readonly events: BrokerEvents,
     private readonly random: () => number = Math.random,
   ) {
-    const { rules, graceMs } = settings;
+    const { rules, graceMs, maxConsumersPerSession } = settings;
     this.dead = new DeadLetters(store, clock);
     this.rooms = new Rooms(store);
     this.publisher = new Publisher(store, clock, settings, routes);
@@ -92,6 +78,7 @@ export class Broker {
       unwanted: (queue, deliveries) => this.settler.settleAll(queue, deliveries, () => RELEASE),
     });
     this.handOver = new HandOver(this.dispatcher, this.settler, rules);
+    this.consumers = new Consumers(store, clock, this.dispatcher, this.handOver, maxConsumersPerSession);
     this.inquiry = new Inquiry(store, this.dispatcher, this.sessions, () => this.draining);
     this.scheduleTick();
   }
@@ -139,35 +126,9 @@ export class Broker {
   }
 
   /** Has a queue's messages given to this session from now on; said again, changes its prefetch and its wish to be alone. */
-  async consume(session: Session, queueName: string, { prefetch, exclusive }: Consumption): Promise<Consuming> {
+  async consume(session: Session, queueName: string, consumption: Consumption): Promise<Consuming> {
     this.refuseWhileDraining();
-    if (!session.identity.mayConsume(queueName)) {
-      throw new WaybillError("FORBIDDEN", `${session.identity.clientId} may not consume "${queueName}".`);
-    }
-    const queue = queueAddress(session.namespace, queueName);
-    const { connection } = session;
-    const { ready } = await this.store.stats(queue);
-    // Guard against a connection that went while the store answered: one that has taken its place asks for itself.
-    if (connection === undefined || session.connection !== connection) {
-      throw new WaybillError("LEASE_LOST", "The connection is gone.");
-    }
-    if (
-      !this.dispatcher.consumes(queue, session) &&
-      this.dispatcher.queueCount(session) >= this.settings.maxConsumersPerSession
-    ) {
-      throw new WaybillError(
-        "LIMIT_REACHED",
-        `A connection may consume ${this.settings.maxConsumersPerSession} queues at once.`,
-      );
-    }
-    const isNew = this.dispatcher.add(queue, session, prefetch, exclusive);
-    if (isNew) {
-      this.handOver.arrive(queue, session);
-      session.giveAgain(queue);
-    }
-    // After the reply, so that a consumer knows its queue before its first delivery.
-    this.clock.soon(() => this.dispatcher.deal(queue));
-    return { ready, active: this.dispatcher.isActive(queue, session) };
+    return this.consumers.consume(session, queueName, consumption);
   }
 
   /**
@@ -180,8 +141,7 @@ export class Broker {
 
   /** Ends a consumer. What it holds stays with it until settled, also where the next one is dealt to now in its place. */
   cancel(session: Session, queueName: string): void {
-    const queue = queueAddress(session.namespace, queueName);
-    if (this.dispatcher.remove(queue, session)) this.dispatcher.deal(queue);
+    this.consumers.cancel(session, queueName);
   }
 
   ack(session: Session, queueName: string, refs: readonly DeliveryRef[]): Promise<SettleOutcome[]> {
