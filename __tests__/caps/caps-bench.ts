@@ -130,18 +130,18 @@ export async function openBench(options: CapsOptions = {}, settings: Partial<Bro
     store,
     systemClock,
     {
-      leaseMs: 30_000,
+      rules: rulesWith({ maxAttempts: 5, backoffMs: 1, backoffMaxMs: 2 }),
       graceMs: 0,
-      retry: { maxAttempts: 5, backoffMs: 1, backoffMaxMs: 2 },
       prefetchBytes: 2 ** 20,
       maxPayloadBytes: 2 ** 16,
       tickMs: 5,
       maxUnconfirmedBytes: 2 ** 20,
       maxConsumersPerSession: 10,
+      maxPublishPerSecond: 0,
       ...settings,
     },
     routeTable([]),
-    { failed: (what, error) => failures.push(`${what}: ${String(error)}`) },
+    { failed: (what, error) => failures.push(`${what}: ${String(error)}`), clockStepped: () => undefined },
   );
   let anonymous = 0;
   return {

@@ -87,7 +87,7 @@ describe("with tokens", () => {
     const shop = bench.withToken("acme", { consume: [] });
     await expect(shop.request("join", "driver")).rejects.toMatchObject({ code: "FORBIDDEN" });
     await bench.broker.publish(shop.session, [{ client: "acme", event: "pickup", payload: order }]);
-    await bench.broker.consume(shop.session, "@acme", 1);
+    await bench.broker.consume(shop.session, "@acme", { prefetch: 1, exclusive: false });
     expect(shop.emitted).toEqual([]);
   });
 });

@@ -311,7 +311,7 @@ describe("join and getAll", () => {
 
   test("a queue that was consumed through the protocol keeps the protocol's form", async () => {
     const client = bench.open("acme");
-    await bench.broker.consume(client.session, "@acme", 10);
+    await bench.broker.consume(client.session, "@acme", { prefetch: 10, exclusive: false });
     await client.request("join", "driver");
     await client.request("delivered", order);
     await client.request("pickup", order);

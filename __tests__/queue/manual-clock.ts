@@ -4,11 +4,20 @@ import type { Clock, Timer } from "../../src/queue/clock";
 export class ManualClock implements Clock {
   private readonly timers = new Set<{ readonly at: number; readonly callback: () => void }>();
   private elapsed = 0;
+  /** How far the time of day has been set ahead of this clock. */
+  private aheadMs = 0;
 
   constructor(private time = 1_800_000_000_000) {}
 
   now(): number {
     return this.time;
+  }
+
+  catchUp(): number {
+    const step = this.aheadMs;
+    this.aheadMs = 0;
+    this.time += step;
+    return step;
   }
 
   steady(): number {
@@ -25,9 +34,9 @@ export class ManualClock implements Clock {
     return { cancel: () => void this.timers.delete(timer) };
   }
 
-  /** Sets the time of day, as an administrator would: timers run on as before. */
-  set(time: number): void {
-    this.time = time;
+  /** Sets the time of day forwards, or back, as an administrator would: timers and `now()` run on as before. */
+  step(byMs: number): void {
+    this.aheadMs += byMs;
   }
 
   /** Lets time pass, timer by timer, with all that follows from each. */
