@@ -16,6 +16,13 @@ const COMMANDS: ReadonlyMap<string, Subcommand> = new Map([
     { about: "a driver's terminal", run: async (argv) => (await import("../clients/driver")).runDriver(argv) },
   ],
   ["dead", { about: "dead letters of a queue", run: async (argv) => (await import("../clients/dead")).runDead(argv) }],
+  [
+    "why",
+    {
+      about: "where a message is, or how it ended",
+      run: async (argv) => (await import("../clients/why")).runWhy(argv),
+    },
+  ],
   ["token", { about: "sign a token for a client", run: async (argv) => (await import("./token")).runToken(argv) }],
   ["config", { about: "check what is configured", run: async (argv) => (await import("./config")).runConfig(argv) }],
 ] satisfies [string, Subcommand][]);

@@ -1,29 +1,43 @@
 import { Argument, Command, InvalidArgumentError, Option } from "commander";
 import { config as loadEnvFile } from "dotenv";
-import { io } from "socket.io-client";
-import { isNamespace, isQueueName } from "../src/protocol/names";
-import type { WireError } from "../src/protocol/errors";
-import type { DeadLetterMessage, DeadReply, PurgeReply, RedriveReply, Reply } from "../src/protocol/wire";
-import { addHubOptions, readArguments, readCount, type HubArguments } from "./terminal/arguments";
-import { causeOf } from "./terminal/connection-lines";
+import { timeText } from "../src/protocol/fields";
+import { DEAD_REASONS, type DeadConditions, type DeadLetterMessage, type DeadReason } from "../src/protocol/wire";
+import { readArguments, readCount } from "./terminal/arguments";
+import { parseDuration } from "./terminal/duration";
 import { EXIT, type ExitCode } from "./terminal/exit-codes";
+import {
+  addOperatorOptions,
+  askAsOperator,
+  readQueueName,
+  type Ask,
+  type OperatorArguments,
+} from "./terminal/operator";
 import { shown } from "./terminal/screen";
 
 const ACTIONS = ["list", "show", "redrive", "purge"] as const;
 type Action = (typeof ACTIONS)[number];
 
-interface DeadOptions extends HubArguments {
-  namespace: string;
+/** Which dead letters are meant. */
+interface Selection {
   id?: string[];
-  all?: boolean;
-  limit: number;
+  event?: string;
+  group?: string;
+  reason?: DeadReason;
+  error?: string;
+  since?: string;
+  until?: string;
 }
 
-/** Milliseconds in which a hub that is there connects and answers. */
-const ANSWER_MS = 10_000;
-const DEFAULT_LIMIT = 100;
+const CONDITIONS = ["id", "event", "group", "reason", "error", "since", "until"] as const satisfies (keyof Selection)[];
 
-type Ask = <Answer extends Reply<object>>(event: string, request: object) => Promise<Extract<Answer, { ok: true }>>;
+interface DeadOptions extends OperatorArguments, Selection {
+  all?: boolean;
+  max?: number;
+  perSecond?: number;
+}
+
+/** Letters asked for at a time: all of them come with their payloads. */
+const PAGE = 100;
 
 /** `waybill dead`: looks at a queue's dead letters, puts them back, or throws them away. @returns the code to exit with. */
 export async function runDead(argv: readonly string[]): Promise<ExitCode> {
@@ -33,116 +47,118 @@ export async function runDead(argv: readonly string[]): Promise<ExitCode> {
   if (exit !== undefined) return exit;
   const [action, queue] = command.processedArgs as [Action, string];
   const options = command.opts<DeadOptions>();
-  const socket = io(new URL(options.namespace, options.url).href, {
-    auth: { clientId: options.token ? undefined : "operator", token: options.token },
-    transports: ["websocket"],
-    reconnection: false,
-  });
-  const ask: Ask = async (event, request) => {
-    const reply = (await socket.timeout(ANSWER_MS).emitWithAck(event, request)) as Reply<object>;
-    if (!reply.ok) throw new Refusal(reply.error);
-    return reply as never;
-  };
-  try {
-    await new Promise<void>((resolve, reject) => {
-      socket.once("welcome", () => resolve());
-      socket.once("connect_error", (error) =>
-        reject(isRefusedConnect(error) ? error : new Error(`no hub at ${options.url} (${causeOf(error)})`)),
-      );
-    });
+  return askAsOperator(command.name(), options, async (ask) => {
     await RUN[action](ask, queue, options);
     return EXIT.SETTLED;
-  } catch (error) {
-    process.stderr.write(`waybill dead: ${error instanceof Error ? error.message : String(error)}\n`);
-    return error instanceof Refusal || isRefusedConnect(error) ? EXIT.REFUSED : EXIT.UNSETTLED;
-  } finally {
-    socket.disconnect();
-  }
-}
-
-class Refusal extends Error {
-  constructor({ code, message }: WireError) {
-    super(`${code}: ${message}`);
-  }
-}
-
-function isRefusedConnect(error: unknown): boolean {
-  return error instanceof Error && "data" in error;
-}
-
-/** The dead letter with this id, on whichever page it is. @throws Error when there is none. */
-async function findDead(ask: Ask, queue: string, id: string): Promise<DeadLetterMessage> {
-  for (let afterSeq: number | undefined; ;) {
-    const { messages } = await ask<DeadReply>("dead", { queue, afterSeq });
-    const found = messages.find((message) => message.id === id);
-    if (found) return found;
-    afterSeq = messages.at(-1)?.seq;
-    if (afterSeq === undefined) throw new Error(`no dead letter ${id} in ${queue}`);
-  }
+  });
 }
 
 const RUN: Readonly<Record<Action, (ask: Ask, queue: string, options: DeadOptions) => Promise<void>>> = {
-  async list(ask, queue, { limit }) {
-    const { total, messages } = await ask<DeadReply>("dead", { queue, limit });
-    for (const { id, event, diedAt, attempts, reason } of messages) {
-      const tries = `${attempts} ${attempts === 1 ? "attempt" : "attempts"}`;
-      print(`${diedAt}  ${shown(event)}  ${shown(id)}  ${tries}: ${shown(reason)}`);
+  async list(ask, queue, options) {
+    let count = 0;
+    let total = 0;
+    for await (const page of pages(ask, queue, options)) {
+      for (const letter of page.messages) print(describeLetter(letter));
+      count += page.messages.length;
+      total = page.total;
     }
-    print(`${total} dead in ${queue}${total > messages.length ? `, ${messages.length} shown` : ""}`);
+    print(`${total} dead in ${queue}${total > count ? `, ${count} shown` : ""}`);
   },
-  async show(ask, queue, { id, limit }) {
-    const messages = id
-      ? await Promise.all(id.map((one) => findDead(ask, queue, one)))
-      : (await ask<DeadReply>("dead", { queue, limit })).messages;
-    for (const message of messages) print(JSON.stringify(message, undefined, 2));
+  async show(ask, queue, options) {
+    const missing = new Set(options.id);
+    for await (const { messages } of pages(ask, queue, options)) {
+      for (const message of messages) {
+        missing.delete(message.id);
+        print(JSON.stringify(message, undefined, 2));
+      }
+    }
+    if (missing.size > 0 && options.max === undefined) {
+      throw new Error(`no such dead letter in ${queue}: ${[...missing].join(", ")}`);
+    }
   },
-  async redrive(ask, queue, { id }) {
-    const { redriven } = await ask<RedriveReply>("redrive", { queue, ids: id });
-    print(`${redriven} put back in ${queue}`);
+  async redrive(ask, queue, { max, perSecond, ...selection }) {
+    const { redriven } = await ask("redrive", { ...conditions(queue, selection), max, perSecond });
+    const rate = perSecond === undefined ? "" : `, ${perSecond} of them ready each second`;
+    print(`${redriven} put back in ${queue}${rate}`);
   },
-  async purge(ask, queue, { id }) {
-    const { purged } = await ask<PurgeReply>("purge", { queue, ids: id });
+  async purge(ask, queue, { max, ...selection }) {
+    const { purged } = await ask("purge", { ...conditions(queue, selection), max });
     print(`${purged} thrown away from ${queue}`);
   },
 };
 
+/** What is meant, page by page; at least one page, for its total. */
+async function* pages(ask: Ask, queue: string, { max = Infinity, ...selection }: DeadOptions) {
+  let afterSeq: number | undefined;
+  for (let left = max; left > 0;) {
+    const page = await ask("dead", { ...conditions(queue, selection), limit: Math.min(left, PAGE), afterSeq });
+    yield page;
+    afterSeq = page.messages.at(-1)?.seq;
+    if (afterSeq === undefined) return;
+    left -= page.messages.length;
+  }
+}
+
+function conditions(queue: string, { id, event, group, reason, error, since, until }: Selection): DeadConditions {
+  return { queue, ids: id, event, group, reason, error, diedFrom: since, diedUntil: until };
+}
+
+function describeLetter({ id, event, diedAt, attempts, reason, error }: DeadLetterMessage): string {
+  const tries = `${attempts} ${attempts === 1 ? "attempt" : "attempts"}`;
+  const why = error === undefined ? "" : `: ${shown(error)}`;
+  return `${diedAt}  ${shown(event)}  ${shown(id)}  ${reason}  ${tries}${why}`;
+}
+
 function deadCommand(): Command {
-  return addHubOptions(
-    new Command("waybill dead")
-      .description("Shows what left a queue unprocessed, puts it back, or throws it away. Needs an operator's token.")
-      .addArgument(new Argument("<action>", "what to do").choices(ACTIONS))
-      .addArgument(
-        new Argument("<queue>", "a queue's name, or @ and a client's").argParser((text) =>
-          readAs(text, isQueueName, "That is no queue's name."),
-        ),
-      )
-      .addOption(
-        new Option("--namespace <name>", "where the queue is")
-          .default("/caps")
-          .argParser((text) => readAs(text, isNamespace, "Write a namespace such as /caps.")),
-      )
-      .option("--id <id...>", "only the messages with these ids")
-      .option("--all", "redrive or purge everything that is dead in the queue")
-      .addOption(new Option("--limit <n>", "show at most n").default(DEFAULT_LIMIT).argParser(readCount))
-      .action((action: Action, _queue: string, { id, all }: DeadOptions, command: Command) => {
-        if ((action === "redrive" || action === "purge") && (id === undefined) === (all !== true)) {
-          command.error(`${action} needs either --id or --all`);
-        }
-      })
-      .addHelpText("after", HELP),
-  );
+  const command = new Command("waybill dead")
+    .description("Shows what left a queue unprocessed, puts it back, or throws it away. Needs an operator's token.")
+    .addArgument(new Argument("<action>", "what to do").choices(ACTIONS))
+    .addArgument(new Argument("<queue>", "a queue's name, or @ and a client's").argParser(readQueueName))
+    .option("--id <id...>", "only the messages with these ids")
+    .option("--event <event>", "only those of this event")
+    .option("--group <group>", "only those of this group")
+    .addOption(new Option("--reason <reason>", "only those that died of this").choices(DEAD_REASONS))
+    .option("--error <text>", "only those whose error has this in it")
+    .addOption(new Option("--since <time>", "only those that died then or later").argParser(readTime))
+    .addOption(new Option("--until <time>", "only those that died then or before").argParser(readTime))
+    .option("--all", "redrive or purge everything that is dead in the queue")
+    .addOption(new Option("--limit, --max <n>", "at most n of them, in the order of the queue").argParser(readCount))
+    .addOption(new Option("--per-second <n>", "redrive: how many become ready each second (all)").argParser(readCount))
+    .action((action: Action, _queue: string, options: DeadOptions, command: Command) => {
+      const problem = problemWith(action, options);
+      if (problem !== undefined) command.error(problem);
+    })
+    .addHelpText("after", HELP);
+  return addOperatorOptions(command);
+}
+
+/** What is contradictory, or would do more than was meant. */
+function problemWith(action: Action, options: DeadOptions): string | undefined {
+  if (action !== "redrive" && options.perSecond !== undefined) return "--per-second is for redrive";
+  if (action === "list" || action === "show") return undefined;
+  const isSelective = CONDITIONS.some((name) => options[name] !== undefined);
+  if (isSelective === (options.all !== true)) return undefined;
+  return isSelective
+    ? "--all contradicts what else is said of which ones"
+    : `${action} needs --all, or --id, --event or the like`;
 }
 
 const HELP = `
+A time is an ISO time with its zone, such as 2026-01-31T12:00:00Z, or how long ago it was, such as 90m or 2d.
+Reasons: refused by its consumer, no attempts left, expired, pushed out by the overflow of its queue.
+
 Exit codes:
   0  done
   1  no hub, no answer, or no such dead letter
   2  wrong command line
   3  refused by the hub (a wrong token, one that is not an operator's)`;
 
-function readAs(text: string, isAllowed: (text: string) => boolean, otherwise: string): string {
-  if (isAllowed(text)) return text;
-  throw new InvalidArgumentError(otherwise);
+/** A time as it is typed, as an ISO time. */
+function readTime(text: string): string {
+  const agoMs = parseDuration(text);
+  if (agoMs !== undefined) return new Date(Date.now() - agoMs).toISOString();
+  if (timeText.safeParse(text).success) return text;
+  throw new InvalidArgumentError("Write an ISO time with its zone, or a duration such as 90m.");
 }
 
 function print(line: string): void {

@@ -25,6 +25,7 @@ interface DriverOptions extends HubArguments {
   transit: number;
   capacity: number;
   manual?: true;
+  exclusive?: true;
 }
 
 /** The driver's terminal: takes parcels and tells their shops. @returns the code to exit with. */
@@ -52,6 +53,7 @@ function driverCommand(): Command {
           .argParser(readDuration),
       )
       .addOption(new Option("--capacity <n>", "parcels in hand at once").default(1).argParser(readCount))
+      .option("--exclusive", "alone at the shared queue: stand by while a driver that came earlier is there")
       .option("--manual", "nothing goes by itself: type take, deliver or fail")
       .addHelpText("after", HELP),
   );
@@ -68,7 +70,7 @@ Exit codes:
   3  refused by the hub (a wrong token, a missing permission)`;
 
 async function drive(driver: string, options: DriverOptions): Promise<ExitCode> {
-  const { url, token, work, transit, capacity } = options;
+  const { url, token, work, transit, capacity, exclusive } = options;
   const terminal = new Terminal("driver", driver, { url, token });
   const { client, say } = terminal;
   const manual = options.manual
@@ -86,7 +88,7 @@ async function drive(driver: string, options: DriverOptions): Promise<ExitCode> 
   return terminal.run({
     begin: async () => {
       await client.consume(undefined, courier.carry, { prefetch: capacity });
-      await client.consume(DRIVER_QUEUE, courier.carry, { prefetch: capacity });
+      await client.consume(DRIVER_QUEUE, courier.carry, { prefetch: capacity, exclusive });
     },
     onCommand: (line) => obey(line, terminal, manual),
     onInputEnd: () => {

@@ -3,19 +3,39 @@
  * whose return is the ack, and a connection that comes back by itself without losing either.
  */
 import { WaybillError } from "../src/protocol/errors";
-import type { Drain, JoinRequest, PublishMessage, Refused, Revoked, RoomReply, Welcome } from "../src/protocol/wire";
+import type {
+  Drain,
+  JoinRequest,
+  PublishMessage,
+  Refused,
+  Revoked,
+  RoomReply,
+  TracedMessage,
+  Welcome,
+} from "../src/protocol/wire";
 import { Connection, type ClientState } from "./hub-client/connection";
 import type { ConsumeOptions, Consumer, MessageHandler } from "./hub-client/consumer";
 import { Consumers } from "./hub-client/consumers";
+import { DeadLetters } from "./hub-client/dead-letters";
 import { Listeners } from "./hub-client/listeners";
 import { readOptions, type HubClientOptions } from "./hub-client/options";
 import { Outbox, type PublishConfirmation, type PublishOptions } from "./hub-client/outbox";
 import { isRevoked, misunderstood } from "./hub-client/wire-guards";
 
 export { WaybillError } from "../src/protocol/errors";
-export type { Drain, PublishMessage, Refused, Revoked, Welcome } from "../src/protocol/wire";
+export type {
+  DeadLetterMessage,
+  DeadReason,
+  Drain,
+  PublishMessage,
+  Refused,
+  Revoked,
+  TracedMessage,
+  Welcome,
+} from "../src/protocol/wire";
 export type { ClientState } from "./hub-client/connection";
 export type { ConsumeOptions, Consumer, MessageHandler, ReceivedMessage } from "./hub-client/consumer";
+export type { DeadLetterPage, DeadLetters, DeadSelection } from "./hub-client/dead-letters";
 export type { DeliveryControl } from "./hub-client/delivery";
 export { Nack, type NackOptions } from "./hub-client/nack";
 export type { HubClientOptions } from "./hub-client/options";
@@ -54,6 +74,8 @@ export function connect(url: string, options: HubClientOptions = {}): HubClient 
 
 /** One identity's line to the hub. Made by `connect`. */
 export class HubClient {
+  /** What left its queue unprocessed, for an operator's identity. */
+  readonly dead: DeadLetters;
   private readonly connection: Connection;
   private readonly outbox: Outbox;
   private readonly consumers: Consumers;
@@ -73,6 +95,7 @@ export class HubClient {
       drain: (drain) => listeners.emit("drain", drain),
       refused: (refused) => listeners.emit("refused", refused),
     });
+    this.dead = new DeadLetters(this.connection);
     this.outbox = new Outbox(this.connection, settings);
     this.consumers = new Consumers(this.connection, (refused) => listeners.emit("refused", refused));
     this.connection.open();
@@ -108,8 +131,8 @@ export class HubClient {
    * What is published before the first welcome, or while the connection is away, waits in memory. Everything that waits
    * travels together; after a cut it is sent again under the same ids, in order, and stored once. Messages confirmed
    * in the order of publishing are the rule; one that the hub refuses for now (`QUEUE_FULL`, `RATE_LIMITED`,
-   * `STORE_UNAVAILABLE`, `DRAINING`) is sent again after a while, and a few already on their way may overtake it. Await
-   * one before publishing the next where that matters.
+   * `STORE_UNAVAILABLE`, `DISK_FULL`, `DRAINING`) is sent again after a while, and a few already on their way may overtake
+   * it. Await one before publishing the next where that matters.
    *
    * The payload is not copied: leave it unchanged until the promise settles.
    *
@@ -152,6 +175,18 @@ export class HubClient {
   /** Ends a membership. @throws WaybillError when the hub refuses it for good. */
   leave(room: string, options: { client?: string } = {}): Promise<RoomMembership> {
     return this.connection.ask("leave", { ...options, room });
+  }
+
+  /**
+   * Where the messages of this id are, in every queue of the namespace or in one; for an operator's identity. Says of
+   * each why it does not move, and of one that is gone how it ended, as long as the hub remembers.
+   *
+   * @returns newest first; empty when the hub knows nothing of the id.
+   * @throws WaybillError when the hub refuses it for good.
+   */
+  async why(id: string, options: { queue?: string } = {}): Promise<TracedMessage[]> {
+    const { messages } = await this.connection.ask("why", { ...options, id });
+    return messages;
   }
 
   on<Name extends keyof HubClientEvents>(event: Name, listener: HubClientEvents[Name]): this {

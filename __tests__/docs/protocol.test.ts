@@ -4,15 +4,15 @@ import { SETTINGS } from "../../src/config";
 import {
   MAX_DELAY_MS,
   MAX_EVENT_LENGTH,
-  MAX_EXTENSION_MS,
   MAX_GROUP_LENGTH,
   MAX_HEADER_LENGTH,
   MAX_HEADERS,
   MAX_ID_LENGTH,
   MAX_REASON_LENGTH,
-  MIN_EXTENSION_MS,
-} from "../../src/protocol/requests";
+} from "../../src/protocol/fields";
 import { MAX_NAME_LENGTH } from "../../src/protocol/names";
+import { MAX_EXTENSION_MS, MAX_REDRIVES_PER_SECOND, MIN_EXTENSION_MS } from "../../src/protocol/requests";
+import { DEAD_REASONS } from "../../src/protocol/wire";
 import { HANDLERS } from "../../src/transport/handlers";
 
 const PAGE = readFileSync(path.join(__dirname, "../../docs/protocol.md"), "utf8");
@@ -35,6 +35,9 @@ test.each([
   [MAX_REASON_LENGTH === 1024, "at most 1024 characters; kept with a dead letter"],
   [MAX_DELAY_MS === 365 * DAY_MS, "0 to a year"],
   [MIN_EXTENSION_MS === 1000 && MAX_EXTENSION_MS === 3_600_000, "1000 to 3600000"],
+  [MAX_DELAY_MS === 365 * DAY_MS, "at most a year ahead"],
+  [MAX_REDRIVES_PER_SECOND === 100_000, "1 to 100000"],
+  [DEAD_REASONS.join() === "refused,attempts,expired,overflow", "`refused`, `attempts`, `expired`, `overflow`"],
   [SETTINGS.leaseMs.default === 30_000, "`leaseMs` (30 s where it is not set otherwise)"],
   [SETTINGS.graceMs.default === 5_000, "grace (5 s where it is not set otherwise)"],
   [SETTINGS.dedupWindowMs.default === 120_000, "(2 minutes where it is not set otherwise"],

@@ -107,6 +107,11 @@ const PUBLISH: readonly BadRequest[] = [
   invalid("a delay into the past", message({ delayMs: -1 }), "delayMs"),
   invalid("a delay of centuries", message({ delayMs: 1e13 }), "delayMs"),
   invalid("a delay in words", message({ delayMs: "soon" }), "delayMs"),
+  invalid("a time in words", message({ deliverAt: "tomorrow" }), "deliverAt"),
+  invalid("a time without its zone", message({ deliverAt: "2026-01-31T12:00:00" }), "deliverAt"),
+  invalid("a time that is a number", message({ deliverAt: 1e12 }), "deliverAt"),
+  invalid("a time of another century", message({ deliverAt: "2999-01-01T00:00:00Z" }), "deliverAt"),
+  invalid("a delay and a time", message({ delayMs: 5, deliverAt: "2026-01-31T12:00:00Z" }), "delayMs or deliverAt"),
   invalid("no time to live", message({ ttlMs: 0 }), "ttlMs"),
   invalid("a time to live that is true", message({ ttlMs: true }), "ttlMs"),
   invalid("headers that are a text", message({ headers: "a: b" }), "headers"),
@@ -148,6 +153,7 @@ const CONSUME: readonly BadRequest[] = [
   invalid("a prefetch in words", { queue: "jobs", prefetch: "many" }, "prefetch"),
   invalid("a prefetch over maxPrefetch", { queue: "jobs", prefetch: 51 }, "50"),
   invalid("a prefetch that is null", { queue: "jobs", prefetch: null }, "prefetch"),
+  invalid("exclusive in words", { queue: "jobs", exclusive: "yes" }, "exclusive"),
   forbidden("another client's inbox", { queue: "@steady" }, "@steady"),
   forbidden("a queue that its token does not name", { queue: "payroll" }, "payroll"),
   { why: "a fourth queue", argument: { queue: "spare-3" }, code: "LIMIT_REACHED", names: "3 queues" },
@@ -236,8 +242,7 @@ const JOIN: readonly BadRequest[] = [
   invalid("a since that is an object", { room: "north-1", since: { seq: 1 } }, "since"),
 ];
 
-/** In `/`, by event. */
-/** Of those that only an operator may ask. */
+/** What `dead`, `redrive` and `purge`, which only an operator may ask, refuse alike. */
 const SELECTION: readonly BadRequest[] = [
   invalid("nothing at all", undefined, "must be an object"),
   invalid("no queue", {}, "queue"),
@@ -245,17 +250,43 @@ const SELECTION: readonly BadRequest[] = [
   invalid("no ids in the list", { queue: "jobs", ids: [] }, "ids"),
   invalid("an id that is a number", { queue: "jobs", ids: [7] }, "ids[0]"),
   tooLarge("more ids than a batch", { queue: "jobs", ids: Array.from({ length: 11 }, (_, i) => `m-${i}`) }, "ids"),
+  invalid("an empty event", { queue: "jobs", event: "" }, "event"),
+  invalid("a group that is a list", { queue: "jobs", group: ["g"] }, "group"),
+  invalid("a reason that is none", { queue: "jobs", reason: "boredom" }, "refused, attempts, expired, overflow"),
+  invalid("an error of nothing", { queue: "jobs", error: "" }, "error"),
+  tooLarge("an error of 1025 characters", { queue: "jobs", error: long(1025) }, "error"),
+  invalid("a death in words", { queue: "jobs", diedFrom: "yesterday" }, "diedFrom"),
+  invalid("a death without its zone", { queue: "jobs", diedUntil: "2026-01-31T12:00:00" }, "diedUntil"),
   forbidden("without being an operator", { queue: "jobs" }, "mallory"),
 ];
 
 const DEAD: readonly BadRequest[] = [
-  invalid("no queue", { limit: 1 }, "queue"),
+  ...SELECTION,
   invalid("a limit of none", { queue: "jobs", limit: 0 }, "limit"),
   invalid("a limit over a batch", { queue: "jobs", limit: 11 }, "limit"),
   invalid("a seq in words", { queue: "jobs", afterSeq: "first" }, "afterSeq"),
-  forbidden("without being an operator", { queue: "jobs" }, "mallory"),
 ];
 
+const PURGE: readonly BadRequest[] = [...SELECTION, invalid("at most none", { queue: "jobs", max: 0 }, "max")];
+
+const REDRIVE: readonly BadRequest[] = [
+  ...PURGE,
+  invalid("a rate of none", { queue: "jobs", perSecond: 0 }, "perSecond"),
+  invalid("half a rate", { queue: "jobs", perSecond: 0.5 }, "perSecond"),
+  invalid("a rate of millions", { queue: "jobs", perSecond: 1e6 }, "perSecond"),
+];
+
+const WHY: readonly BadRequest[] = [
+  invalid("nothing at all", undefined, "request must be an object"),
+  invalid("an id alone", "held", "request must be an object"),
+  invalid("no id", { queue: "jobs" }, "id"),
+  invalid("an empty id", { id: "" }, "id"),
+  tooLarge("an id of 129 characters", { id: long(129) }, "id"),
+  invalid("a pattern", { id: "held", queue: "*" }, "queue"),
+  forbidden("without being an operator", { id: "held" }, "mallory"),
+];
+
+/** In `/`, by event. */
 export const BAD_REQUESTS: Readonly<Record<string, readonly BadRequest[]>> = {
   publish: PUBLISH,
   consume: CONSUME,
@@ -266,8 +297,9 @@ export const BAD_REQUESTS: Readonly<Record<string, readonly BadRequest[]>> = {
   join: JOIN,
   leave: LEAVE,
   dead: DEAD,
-  redrive: SELECTION,
-  purge: SELECTION,
+  redrive: REDRIVE,
+  purge: PURGE,
+  why: WHY,
 };
 
 /** Events that are no requests, whatever they carry. */

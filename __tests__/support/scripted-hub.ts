@@ -24,7 +24,20 @@ interface ReceivedRequest {
   readonly connection: number;
 }
 
-const REQUESTS: readonly RequestName[] = ["publish", "consume", "cancel", "ack", "nack", "extend", "join", "leave"];
+const REQUESTS: readonly RequestName[] = [
+  "publish",
+  "consume",
+  "cancel",
+  "ack",
+  "nack",
+  "extend",
+  "join",
+  "leave",
+  "dead",
+  "redrive",
+  "purge",
+  "why",
+];
 
 /**
  * The other end of the wire for tests of the client library: it answers as the protocol says, keeps nothing but what it
@@ -189,6 +202,7 @@ export class ScriptedHub {
       case "dead":
       case "redrive":
       case "purge":
+      case "why":
         return () => ({ ok: false, error: { code: "FORBIDDEN", message: "not an operator", retryable: false } });
     }
   }

@@ -21,6 +21,11 @@ export type MessageHandler = (message: ReceivedMessage, delivery: DeliveryContro
 export interface ConsumeOptions {
   /** Handlers that may run at once, and deliveries that may be out unsettled; 100 where it is left out. */
   prefetch?: number;
+  /**
+   * True: while this consumer is there, the hub deals the queue's messages to one consumer at a time, the one that has
+   * been there longest; the others stand by, and the next one takes over as soon as it goes.
+   */
+  exclusive?: boolean;
 }
 
 /** A standing wish for one queue's messages. */
@@ -49,6 +54,7 @@ export class QueueConsumer implements Consumer, SettledQueue, LeasedQueue {
   private readonly consumed = new Deferred<void>();
   private readonly idle = new Deferred<void>();
   private readonly prefetch: number;
+  private readonly exclusive: boolean | undefined;
   private running = 0;
   private cancelled = false;
   private confirmed = false;
@@ -60,6 +66,7 @@ export class QueueConsumer implements Consumer, SettledQueue, LeasedQueue {
     private readonly parts: ConsumerParts,
   ) {
     this.prefetch = options.prefetch ?? DEFAULT_PREFETCH;
+    this.exclusive = options.exclusive;
     this.settler = new Settler(this, parts.connection);
   }
 
@@ -133,11 +140,12 @@ export class QueueConsumer implements Consumer, SettledQueue, LeasedQueue {
   }
 
   private async consume(welcome: Welcome): Promise<void> {
+    const { queue, exclusive } = this;
     const { connection } = this.parts;
     const prefetch = Math.min(this.prefetch, welcome.limits.maxPrefetch);
     for (let refusals = 0; !this.cancelled && connection.welcome === welcome;) {
       try {
-        const reply = await connection.request("consume", { queue: this.queue, prefetch });
+        const reply = await connection.request("consume", { queue, prefetch, exclusive });
         if (reply.ok) {
           this.confirmed = true;
           return this.consumed.resolve();

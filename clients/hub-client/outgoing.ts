@@ -42,6 +42,7 @@ export function readOutgoing(message: PublishMessage, nextId: () => string): Out
     priority: message.priority,
     group: message.group,
     delayMs: message.delayMs,
+    deliverAt: message.deliverAt,
     ttlMs: message.ttlMs,
     headers: message.headers,
   };

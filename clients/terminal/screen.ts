@@ -102,7 +102,7 @@ export class Screen {
 }
 
 /** Somebody else's text as it may stand on a line of a terminal: no control characters, and not endless. */
-export function shown(text: string): string {
+export function shown(text: string, maxLength = MAX_SHOWN_LENGTH): string {
   const plain = stripVTControlCharacters(text).replace(/\p{C}+/gu, " ");
-  return plain.length > MAX_SHOWN_LENGTH ? `${plain.slice(0, MAX_SHOWN_LENGTH - 1)}…` : plain;
+  return plain.length > maxLength ? `${plain.slice(0, maxLength - 1)}…` : plain;
 }

@@ -18,18 +18,18 @@ export const MAX_DELAY_MS = 365 * 24 * 60 * 60 * 1000;
 const PRINTABLE = /^[^\p{C}]+$/u;
 const NUMERIC = /^-?\d+$/;
 
-export function printable(maxLength: number) {
+export function printable(maxLength: number): z.ZodString {
   const allowed = `must be 1 to ${maxLength} printable characters`;
   return z.string(allowed).min(1, allowed).max(maxLength, allowed).regex(PRINTABLE, allowed);
 }
 
 /** Any text but none. */
-export function someText(maxLength: number) {
+export function someText(maxLength: number): z.ZodString {
   const allowed = `must be 1 to ${maxLength} characters`;
   return z.string(allowed).min(1, allowed).max(maxLength, allowed);
 }
 
-export function textUpTo(maxLength: number) {
+export function textUpTo(maxLength: number): z.ZodString {
   const allowed = `must be a string of at most ${maxLength} characters`;
   return z.string(allowed).max(maxLength, allowed);
 }
@@ -40,7 +40,7 @@ function name(what: string, isAllowed: (value: string) => boolean, maxLength: nu
 }
 
 /** Some clients can only send strings, so a number may be written as one. */
-export function wholeNumber(min: number, max: number, unit = "") {
+export function wholeNumber(min: number, max: number, unit = ""): z.ZodType<number> {
   const allowed = `must be a whole number from ${min} to ${max}${unit}`;
   const bounded = z.int(allowed).min(min, allowed).max(max, allowed);
   return z.preprocess((given) => (typeof given === "string" && NUMERIC.test(given) ? Number(given) : given), bounded);
@@ -98,12 +98,12 @@ export const since = z.unknown().transform((given, context): ReadSince => {
 export const yesOrNo = z.boolean("must be true or false");
 
 /** A list of 1 to `maxBatch` ids. */
-export function idList(maxBatch: number) {
+export function idList(maxBatch: number): z.ZodType<string[]> {
   const allowed = `must be a list of 1 to ${maxBatch} ids`;
   return z.array(messageId, allowed).min(1, allowed).max(maxBatch, allowed);
 }
 
 /** Clients that cannot leave a field out send it empty. */
-export function emptyAsLeftOut<Output>(schema: z.ZodType<Output>) {
+export function emptyAsLeftOut<Output>(schema: z.ZodType<Output>): z.ZodType<Output | undefined> {
   return z.preprocess((given) => (given === "" ? undefined : given), schema.optional());
 }

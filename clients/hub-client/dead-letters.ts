@@ -1,0 +1,50 @@
+import type { DeadConditions, DeadReply } from "../../src/protocol/wire";
+import type { Connection } from "./connection";
+
+/** Which dead letters of a queue: those that meet every condition given, or all of them. Times are ISO times. */
+export type DeadSelection = Omit<DeadConditions, "queue">;
+
+/** One page of dead letters, and how many there are in the queue altogether. */
+export type DeadLetterPage = Pick<Extract<DeadReply, { ok: true }>, "total" | "messages">;
+
+/**
+ * Dead letters, for an operator's identity; everybody else is refused, `FORBIDDEN`. Each request is sent until the hub
+ * has answered it: one that is sent again after a cut counts what the first one has left. So none takes a number of
+ * letters: for the first ten, list them and name their ids.
+ */
+export class DeadLetters {
+  constructor(private readonly connection: Connection) {}
+
+  /**
+   * A page of dead letters, by `seq`.
+   *
+   * @param page.limit dead letters at the most; 100 where it is left out.
+   * @param page.afterSeq those after this `seq`: the last one's of the page before.
+   * @throws WaybillError when the hub refuses it for good.
+   */
+  list(
+    queue: string,
+    selection: DeadSelection = {},
+    page: { limit?: number; afterSeq?: number } = {},
+  ): Promise<DeadLetterPage> {
+    return this.connection.ask("dead", { ...selection, ...page, queue });
+  }
+
+  /**
+   * Puts dead letters back in their queue.
+   *
+   * @param options.perSecond how many become ready each second; left out: all at once.
+   * @returns how many.
+   * @throws WaybillError when the hub refuses it for good.
+   */
+  async redrive(queue: string, selection: DeadSelection = {}, options: { perSecond?: number } = {}): Promise<number> {
+    const { redriven } = await this.connection.ask("redrive", { ...selection, ...options, queue });
+    return redriven;
+  }
+
+  /** Throws dead letters away. @returns how many. @throws WaybillError when the hub refuses it for good. */
+  async purge(queue: string, selection: DeadSelection = {}): Promise<number> {
+    const { purged } = await this.connection.ask("purge", { ...selection, queue });
+    return purged;
+  }
+}

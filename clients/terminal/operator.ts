@@ -1,0 +1,98 @@
+import { InvalidArgumentError, Option, type Command } from "commander";
+import { io, type Socket } from "socket.io-client";
+import { reasonOf, type WireError } from "../../src/protocol/errors";
+import { isNamespace, isQueueName } from "../../src/protocol/names";
+import type { ClientToHubEvents, Welcome } from "../../src/protocol/wire";
+import { addHubOptions, type HubArguments } from "./arguments";
+import { causeOf } from "./connection-lines";
+import { EXIT, type ExitCode } from "./exit-codes";
+
+/** Milliseconds in which a hub that is there welcomes and answers. */
+const ANSWER_MS = 10_000;
+
+/** What only an operator may ask. */
+type Question = "dead" | "redrive" | "purge" | "why";
+type RequestOf<Name extends Question> = Parameters<ClientToHubEvents[Name]>[0];
+type ReplyTo<Name extends Question> = Parameters<Parameters<ClientToHubEvents[Name]>[1]>[0];
+
+/** Asks the hub once. @throws Error when it refuses, or does not answer in time. */
+export type Ask = <Name extends Question>(
+  name: Name,
+  request: RequestOf<Name>,
+) => Promise<Extract<ReplyTo<Name>, { ok: true }>>;
+
+export interface OperatorArguments extends HubArguments {
+  namespace: string;
+}
+
+/** Where the hub and the queue are, and the operator's token. */
+export function addOperatorOptions(command: Command): Command {
+  return addHubOptions(command).addOption(
+    new Option("--namespace <name>", "where the queue is").default("/caps").argParser(readNamespace),
+  );
+}
+
+/**
+ * Connects, has `work` ask what it wants to know, and disconnects. What goes wrong is said in one line on standard error.
+ *
+ * @returns the code to exit with: that of `work`, or what kept it from an answer.
+ */
+export async function askAsOperator(
+  command: string,
+  { url, token, namespace }: OperatorArguments,
+  work: (ask: Ask) => Promise<ExitCode>,
+): Promise<ExitCode> {
+  const socket = io(new URL(namespace, url).href, {
+    auth: { clientId: token ? undefined : "operator", token },
+    transports: ["websocket"],
+    reconnection: false,
+  });
+  const ask: Ask = async (name, request) => {
+    const reply = (await socket.timeout(ANSWER_MS).emitWithAck(name, request)) as ReplyTo<typeof name>;
+    if (!reply.ok) throw new Refusal(reply.error);
+    return reply as Extract<ReplyTo<typeof name>, { ok: true }>;
+  };
+  try {
+    await welcomed(socket, url);
+    return await work(ask);
+  } catch (error) {
+    process.stderr.write(`${command}: ${reasonOf(error)}\n`);
+    return error instanceof Refusal || isRefusedConnect(error) ? EXIT.REFUSED : EXIT.UNSETTLED;
+  } finally {
+    socket.disconnect();
+  }
+}
+
+class Refusal extends Error {
+  constructor({ code, message }: WireError) {
+    super(`${code}: ${message}`);
+  }
+}
+
+function welcomed(socket: Socket, url: string): Promise<Welcome> {
+  return new Promise<Welcome>((resolve, reject) => {
+    const timer = setTimeout(() => reject(new Error(`no welcome from ${url} in ${ANSWER_MS} ms`)), ANSWER_MS);
+    const settle = (outcome: () => void) => {
+      clearTimeout(timer);
+      outcome();
+    };
+    socket.once("welcome", (welcome: Welcome) => settle(() => resolve(welcome)));
+    socket.once("connect_error", (error) =>
+      settle(() => reject(isRefusedConnect(error) ? error : new Error(`no hub at ${url} (${causeOf(error)})`))),
+    );
+  });
+}
+
+function isRefusedConnect(error: unknown): boolean {
+  return error instanceof Error && "data" in error;
+}
+
+export function readQueueName(text: string): string {
+  if (isQueueName(text)) return text;
+  throw new InvalidArgumentError("That is no queue's name.");
+}
+
+function readNamespace(text: string): string {
+  if (isNamespace(text)) return text;
+  throw new InvalidArgumentError("Write a namespace such as /caps.");
+}

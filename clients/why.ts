@@ -1,0 +1,56 @@
+import { Argument, Command, Option } from "commander";
+import { config as loadEnvFile } from "dotenv";
+import { readArguments } from "./terminal/arguments";
+import { EXIT, type ExitCode } from "./terminal/exit-codes";
+import { addOperatorOptions, askAsOperator, readQueueName, type OperatorArguments } from "./terminal/operator";
+import { shown } from "./terminal/screen";
+import { describeTraced } from "./terminal/whereabouts";
+
+interface WhyOptions extends OperatorArguments {
+  queue?: string;
+  json?: boolean;
+}
+
+/** `waybill why`: says where a message is, why it does not move, or how it ended. @returns the code to exit with. */
+export async function runWhy(argv: readonly string[]): Promise<ExitCode> {
+  loadEnvFile({ quiet: true });
+  const command = whyCommand();
+  const exit = readArguments(command, argv);
+  if (exit !== undefined) return exit;
+  const id = String(command.processedArgs[0]);
+  const options = command.opts<WhyOptions>();
+  return askAsOperator(command.name(), options, async (ask) => {
+    const { messages } = await ask("why", { id, queue: options.queue });
+    if (options.json) print(JSON.stringify(messages, undefined, 2));
+    else if (messages.length > 0) print(messages.map((message) => describeTraced(message).join("\n")).join("\n\n"));
+    else process.stderr.write(`${command.name()}: ${describeUnknown(id, options)}\n`);
+    return messages.length > 0 ? EXIT.SETTLED : EXIT.UNSETTLED;
+  });
+}
+
+/** Endings are forgotten one day, so nobody can say that it was never there. */
+function describeUnknown(id: string, { namespace, queue }: WhyOptions): string {
+  const where = queue === undefined ? namespace : `${queue} of ${namespace}`;
+  return `nothing is known of ${shown(id)} in ${where}: it was never stored there, or ended too long ago`;
+}
+
+function whyCommand(): Command {
+  const command = new Command("waybill why")
+    .description("Says where a message is, why it does not move, or how it ended. Needs an operator's token.")
+    .addArgument(new Argument("<id>", "the message's id"))
+    .addOption(new Option("--queue <name>", "look in this queue only").argParser(readQueueName))
+    .option("--json", "print what the hub answers, as JSON")
+    .addHelpText("after", HELP);
+  return addOperatorOptions(command);
+}
+
+const HELP = `
+Exit codes:
+  0  found
+  1  nothing is known of it; or no hub, no answer
+  2  wrong command line
+  3  refused by the hub (a wrong token, one that is not an operator's)`;
+
+function print(text: string): void {
+  process.stdout.write(`${text}\n`);
+}
