@@ -1,6 +1,7 @@
 import jwt from "jsonwebtoken";
-import { connect, Nack } from "../../clients/hub-client";
-import { connectStock } from "../support/stock-client";
+import { connect, Nack, type NackOptions } from "../../clients/hub-client";
+import type { DeadReply, Deliver, TracedMessage, WhyReply } from "../../src/protocol/wire";
+import { connectStock, type StockClient } from "../support/stock-client";
 import { sqliteFile, startHub, stopHubs } from "../support/start-hub";
 import { killTerminals, TerminalProcess } from "../terminals/terminal-process";
 
@@ -30,6 +31,153 @@ async function hubWithDeadLetters(options: Parameters<typeof startHub>[0] = {}) 
   return hub;
 }
 
+/** A hub whose queue `jobs` has a dead letter of each kind; with times of death that are apart. */
+async function hubWithAllKinds(store: string) {
+  const hub = await startHub({ store, maxAttempts: 2, backoffMs: 0 });
+  const { client } = await connectStock(hub.url);
+  const bury = async (id: string, fields: object, nacks: NackOptions[]): Promise<void> => {
+    await client.request("publish", { id, queue: "jobs", event: "work", ...fields });
+    for (const nack of nacks) {
+      const { queue, messages } = await client.next<Deliver>("deliver");
+      const deliveries = messages.map(({ attempt }) => ({ id, attempt }));
+      expect(await client.request("nack", { queue, deliveries, ...nack })).toMatchObject({ results: [{ id }] });
+    }
+  };
+  await client.request("consume", { queue: "jobs" });
+  await bury("refused", { event: "resize", headers: { trace: "t-1" } }, [{ dead: true, reason: "no such image" }]);
+  await bury("attempts", { group: "north" }, [{ delayMs: 0, reason: "busy" }, { reason: "image server away" }]);
+  await bury("grouped", { group: "south" }, [{ dead: true }]);
+  return { hub, client };
+}
+
+describe.each([
+  ["in memory", () => "memory:"],
+  ["on disk", sqliteFile],
+])("dead letters by what they are, %s", (_where, store) => {
+  const idsOf = async (client: StockClient, conditions: object) => {
+    const reply = await client.request<DeadReply>("dead", { queue: "jobs", ...conditions });
+    return reply.ok ? reply.messages.map(({ id }) => id) : reply;
+  };
+
+  it("shows those that meet every condition", async () => {
+    const { client } = await hubWithAllKinds(store());
+    expect(await client.request("dead", { queue: "jobs", ids: ["attempts", "unheard-of"] })).toMatchObject({
+      total: 3,
+      messages: [
+        {
+          id: "attempts",
+          reason: "attempts",
+          error: "image server away",
+          attempts: 2,
+          failures: 2,
+          group: "north",
+          lastHolder: expect.any(String),
+        },
+      ],
+    });
+    expect(await idsOf(client, {})).toEqual(["refused", "attempts", "grouped"]);
+    expect(await idsOf(client, { event: "resize" })).toEqual(["refused"]);
+    expect(await idsOf(client, { group: "south" })).toEqual(["grouped"]);
+    expect(await idsOf(client, { reason: "refused" })).toEqual(["refused", "grouped"]);
+    expect(await idsOf(client, { reason: "overflow" })).toEqual([]);
+    expect(await idsOf(client, { error: "image" })).toEqual(["refused", "attempts"]);
+    // A part of a text, not a pattern.
+    expect(await idsOf(client, { error: "im%ge" })).toEqual([]);
+    expect(await idsOf(client, { error: "image", event: "work" })).toEqual(["attempts"]);
+    expect(await idsOf(client, { limit: 1, afterSeq: 1 })).toEqual(["attempts"]);
+    expect(await idsOf(client, { reason: "refused", limit: 1, afterSeq: 1 })).toEqual(["grouped"]);
+
+    const { messages } = await client.request<Extract<DeadReply, { ok: true }>>("dead", { queue: "jobs" });
+    const [first, second, last] = messages.map(({ diedAt }) => diedAt);
+    const before = (time = "") => new Date(Date.parse(time) - 1).toISOString();
+    expect(await idsOf(client, { diedUntil: before(first) })).toEqual([]);
+    expect(await idsOf(client, { diedFrom: first, diedUntil: last })).toEqual(["refused", "attempts", "grouped"]);
+    expect(await idsOf(client, { diedFrom: second })).toContain("attempts");
+    expect(await idsOf(client, { diedFrom: "2999-01-01T00:00:00Z" })).toEqual([]);
+  });
+
+  it("puts back and throws away those that meet every condition, and no others", async () => {
+    const { client } = await hubWithAllKinds(store());
+    expect(await client.request("purge", { queue: "jobs", error: "away", reason: "refused" })).toMatchObject({
+      purged: 0,
+    });
+    expect(await client.request("purge", { queue: "jobs", group: "south" })).toMatchObject({ purged: 1 });
+    expect(await client.request("redrive", { queue: "jobs", event: "work" })).toMatchObject({ redriven: 1 });
+    expect(await client.next("deliver")).toMatchObject({ messages: [{ id: "attempts", attempt: 3 }] });
+    expect(await idsOf(client, {})).toEqual(["refused"]);
+    expect(await client.request("redrive", { queue: "jobs" })).toMatchObject({ redriven: 1 });
+    expect(await client.next("deliver")).toMatchObject({
+      messages: [{ id: "refused", attempt: 2, headers: { trace: "t-1" } }],
+    });
+  });
+
+  it("takes no more than it was told, in the order of the queue", async () => {
+    const { client } = await hubWithAllKinds(store());
+    expect(await client.request("purge", { queue: "jobs", reason: "refused", max: 1 })).toMatchObject({ purged: 1 });
+    expect(await idsOf(client, {})).toEqual(["attempts", "grouped"]);
+    expect(await client.request("redrive", { queue: "jobs", max: 1 })).toMatchObject({ redriven: 1 });
+    expect(await idsOf(client, {})).toEqual(["grouped"]);
+  });
+});
+
+it("a redrive at a rate makes one ready after the other, also over a restart of the hub", async () => {
+  const perSecond = 4;
+  const { hub, client } = await hubWithAllKinds(sqliteFile());
+  await client.request("cancel", { queue: "jobs" });
+  expect(await client.request("redrive", { queue: "jobs", perSecond })).toMatchObject({ redriven: 3 });
+  const dueTimes = async (from: StockClient) => {
+    const times: (number | undefined)[] = [];
+    for (const id of ["refused", "attempts", "grouped"]) {
+      const reply = await from.request<WhyReply>("why", { id, queue: "jobs" });
+      times.push(reply.ok ? dueTimeOf(reply.messages[0]) : undefined);
+    }
+    return times;
+  };
+  // The first is due at once.
+  const [, second = NaN, third = NaN] = await dueTimes(client);
+  expect(third - second).toBe(1000 / perSecond);
+  await hub.restart();
+  const { client: after } = await connectStock(hub.url);
+  expect((await dueTimes(after))[2]).toBe(third);
+  await after.request("consume", { queue: "jobs" });
+  const ids: string[] = [];
+  while (ids.length < 3) {
+    const { messages } = await after.next<Deliver>("deliver");
+    ids.push(...messages.map(({ id }) => id));
+    if (ids.includes("grouped")) expect(Date.now()).toBeGreaterThanOrEqual(third);
+  }
+  expect(ids).toEqual(["refused", "attempts", "grouped"]);
+});
+
+function dueTimeOf(message: TracedMessage | undefined): number | undefined {
+  return message?.state === "delayed" ? Date.parse(message.dueAt) : undefined;
+}
+
+it("a page of large dead letters ends before it is too much for its connection", async () => {
+  const hub = await startHub();
+  const { client } = await connectStock(hub.url);
+  const ids = ["a", "b", "c"];
+  for (const id of ids) {
+    await client.request("publish", { id, queue: "jobs", event: "work", payload: "x".repeat(600_000) });
+  }
+  await client.request("consume", { queue: "jobs" });
+  for (let buried = 0; buried < ids.length;) {
+    const { queue, messages } = await client.next<Deliver>("deliver");
+    const deliveries = messages.map(({ id, attempt }) => ({ id, attempt }));
+    await client.request("nack", { queue, deliveries, dead: true });
+    buried += messages.length;
+  }
+  const pages: string[][] = [];
+  for (let afterSeq = 0; ;) {
+    const reply = await client.request<Extract<DeadReply, { ok: true }>>("dead", { queue: "jobs", afterSeq });
+    pages.push(reply.messages.map(({ id }) => id));
+    const last = reply.messages.at(-1);
+    if (last === undefined) break;
+    afterSeq = last.seq;
+  }
+  expect(pages).toEqual([["a"], ["b"], ["c"], []]);
+});
+
 it("an operator sees why messages died, puts them back and throws them away", async () => {
   const hub = await hubWithDeadLetters();
   const { client } = await connectStock(hub.url, { namespace: "/caps" });
@@ -42,7 +190,9 @@ it("an operator sees why messages died, puts them back and throws them away", as
         id: "m-0",
         event: "pickup",
         payload: { number: 0 },
-        reason: "no such street",
+        reason: "refused",
+        error: "no such street",
+        lastHolder: "d1",
         attempts: 1,
         failures: 1,
         publisher: "d1",
@@ -84,17 +234,25 @@ it("the same from a shell: waybill dead list, show, redrive, purge", async () =>
   const listed = await dead("list driver");
   expect(listed).toMatchObject({ code: 0, complaints: "" });
   expect(listed.lines).toEqual([
-    expect.stringMatching(/pickup {2}m-0 {2}1 attempt: no such street$/),
+    expect.stringMatching(/pickup {2}m-0 {2}refused {2}1 attempt: no such street$/),
     expect.stringContaining("m-1"),
     expect.stringContaining("m-2"),
     "3 dead in driver",
   ]);
   const shown = await dead("show driver --id m-2");
   expect(JSON.parse(shown.lines.join(""))).toMatchObject({ id: "m-2", payload: { number: 2 } });
-  expect((await dead("redrive driver --id m-0")).lines).toEqual(["1 put back in driver"]);
+  expect((await dead("list driver --reason attempts --since 1h")).lines).toEqual(["3 dead in driver, 0 shown"]);
+  expect((await dead("list driver --event pickup --error street --until 2999-01-01T00:00:00Z --max 2")).lines).toEqual([
+    expect.stringContaining("m-0"),
+    expect.stringContaining("m-1"),
+    "3 dead in driver, 2 shown",
+  ]);
+  expect((await dead("redrive driver --id m-0 --per-second 5")).lines).toEqual([
+    "1 put back in driver, 5 of them ready each second",
+  ]);
   expect(await dead("purge driver")).toMatchObject({
     code: 2,
-    complaints: "waybill dead: purge needs either --id or --all (see waybill dead --help)\n",
+    complaints: "waybill dead: purge needs --all, or --id, --event or the like (see waybill dead --help)\n",
   });
   expect((await dead("purge driver --all")).lines).toEqual(["2 thrown away from driver"]);
   const stranger = { ...asOperator, WAYBILL_TOKEN: token({ sub: "d1" }) };
@@ -126,10 +284,16 @@ it("waybill dead finds a message beyond the first page, shows no control charact
   const shown = await dead("show driver --id m-119");
   expect(JSON.parse(shown.lines.join(""))).toMatchObject({ id: "m-119", payload: "m-119" });
   const listed = await dead("list driver --limit 1");
-  expect(listed.lines).toEqual([expect.stringMatching(/m-0 {2}1 attempt: away$/), "120 dead in driver, 1 shown"]);
+  expect(listed.lines).toEqual([
+    expect.stringMatching(/m-0 {2}refused {2}1 attempt: away$/),
+    "120 dead in driver, 1 shown",
+  ]);
+  const all = await dead("list driver");
+  expect(all.lines.slice(0, -1).map((line) => /m-\d+/.exec(line)?.[0])).toEqual(ids);
+  expect(all.lines.at(-1)).toBe("120 dead in driver");
   expect(await dead("show driver --id m-120")).toMatchObject({
     code: 1,
-    complaints: "waybill dead: no dead letter m-120 in driver\n",
+    complaints: "waybill dead: no such dead letter in driver: m-120\n",
   });
   await hub.stop();
   expect(await dead("list driver")).toMatchObject({

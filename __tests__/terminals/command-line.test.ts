@@ -1,11 +1,13 @@
 import { spawn } from "node:child_process";
 import { join } from "node:path";
+import { runDead } from "../../clients/dead";
 import { runDriver } from "../../clients/driver";
 import { runVendor } from "../../clients/vendor";
+import { runWhy } from "../../clients/why";
 import { runToken } from "../../bin/token";
 import { TerminalProcess } from "./terminal-process";
 
-const RUN = { vendor: runVendor, driver: runDriver, token: runToken };
+const RUN = { vendor: runVendor, driver: runDriver, dead: runDead, why: runWhy, token: runToken };
 type Command = keyof typeof RUN;
 
 /** What a command writes to a stream while it runs in this process. */
@@ -43,6 +45,24 @@ test.each<[Command, string]>([
   ["driver", "d1 --work soon"],
   ["driver", "d1 --transit -1s"],
   ["driver", "d1 --capacity none"],
+  ["dead", ""],
+  ["dead", "list"],
+  ["dead", "bury driver"],
+  ["dead", "list a:b"],
+  ["dead", "list driver --namespace caps"],
+  ["dead", "list driver --reason boredom"],
+  ["dead", "list driver --since yesterday"],
+  ["dead", "list driver --until 2026-01-31T12:00:00"],
+  ["dead", "list driver --max 0"],
+  ["dead", "list driver --per-second 5"],
+  ["dead", "redrive driver"],
+  ["dead", "redrive driver --max 5"],
+  ["dead", "redrive driver --all --per-second 0"],
+  ["dead", "purge driver --all --event pickup"],
+  ["why", ""],
+  ["why", "m-1 m-2"],
+  ["why", "m-1 --queue a:b"],
+  ["why", "m-1 --namespace caps"],
   ["token", ""],
   ["token", "@acme"],
   ["token", "acme --expires never"],
@@ -54,7 +74,7 @@ test.each<[Command, string]>([
   expect(complaints).toMatch(new RegExp(`^waybill ${command}: [^\\n]+ \\(see waybill ${command} --help\\)\\n$`));
 });
 
-test.each(["vendor", "driver"] as const)("%s --help tells of every exit code", async (command) => {
+test.each(["vendor", "driver", "dead", "why"] as const)("%s --help tells of every exit code", async (command) => {
   const { code, out } = await run(command, "--help");
   expect(code).toBe(0);
   for (const exit of [0, 1, 2, 3]) expect(out).toMatch(new RegExp(`^ {2}${exit} {2}\\S`, "m"));

@@ -17,7 +17,8 @@ export function describeTraced(message: TracedMessage): string[] {
   if (message.state === "ended") return [head];
   const { seq, event, group, publishedAt, publisher, attempts, failures, error, stuck } = message;
   const lines = [head];
-  if (stuck !== undefined) lines.push(`  ${shown(stuck, MAX_SENTENCE_LENGTH)}`);
+  // Of a delayed one the first line says what keeps it.
+  if (stuck !== undefined && message.state !== "delayed") lines.push(`  ${shown(stuck, MAX_SENTENCE_LENGTH)}`);
   const inGroup = group === undefined ? "" : `, group ${shown(group)}`;
   lines.push(`  ${shown(event)}${inGroup}, seq ${seq}, published ${publishedAt} by ${shown(publisher)}`);
   if (attempts > 0) lines.push(`  attempts ${attempts}, failures ${failures}`);
