@@ -71,6 +71,28 @@ test("by hand: sees an offer, takes it, delivers it", async () => {
   await acme.until(`delivered ${orderId}`);
 });
 
+test("exclusive: one stands by while the other works, and has all of its parcels once that one is gone", async () => {
+  const { url } = await startHub({ graceMs: 60_000 });
+  const acme = await shop(url);
+  const orders = [createSampleOrder("acme"), createSampleOrder("acme"), createSampleOrder("acme")];
+  const offered = (place: number) => new RegExp(`^DRIVER: offer ${orders[place]?.orderId} `);
+  const publish = async (place: number) => {
+    const order = orders[place];
+    if (order) await acme.client.publish(pickupMessage(order, undefined));
+  };
+  const first = start("driver d1 --exclusive --manual --capacity 3", url);
+  await publish(0);
+  await first.line(offered(0));
+  const second = start("driver d2 --exclusive --manual --capacity 3", url);
+  await second.line(/^HUB: connected/);
+  for (const place of [1, 2]) {
+    await publish(place);
+    await first.line(offered(place));
+  }
+  await first.kill();
+  for (const place of [0, 1, 2]) await second.line(offered(place));
+});
+
 test("by hand: what it fails is offered again, and what it still has on leaving goes to another", async () => {
   const { url } = await startHub({ backoffMs: 10, backoffMaxMs: 10 });
   const acme = await shop(url);
