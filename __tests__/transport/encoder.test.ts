@@ -30,9 +30,10 @@ function delivery(namespace: string, changes: Partial<Message>, attempt = 1): De
     room: undefined,
     attempts: attempt,
     failures: 0,
+    lastError: undefined,
     ...changes,
   };
-  return { message, attempt, holder: "s-1", deadline: NOW + 30_000 };
+  return { message, attempt, holder: "s-1", client: "d1", deadline: NOW + 30_000 };
 }
 
 /** What the stock encoder would be given for the same deliveries. */

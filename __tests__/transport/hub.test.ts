@@ -5,12 +5,13 @@ import { WaybillError } from "../../src/protocol/errors";
 import { systemClock } from "../../src/queue/clock";
 import { openStore } from "../../src/stores/open-store";
 import { readSettings } from "../../src/read-config";
+import { rulesWith } from "../support/rules";
 import { connectStock } from "../support/stock-client";
 import { startHub, stopHubs } from "../support/start-hub";
 
 afterEach(stopHubs);
 
-const memoryStore = () => openStore("memory:", readSettings({}), () => {});
+const memoryStore = () => openStore("memory:", { ...readSettings({}), rules: rulesWith() }, () => {});
 
 describe("GET /healthz", () => {
   it("is ok while the store takes writes", async () => {
