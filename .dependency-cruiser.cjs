@@ -82,15 +82,15 @@ module.exports = {
     },
     {
       name: "protocol-reads-with-zod-only",
-      comment: "Names, shapes and errors need no package; only the requests' schemas do.",
+      comment: "Names, shapes and errors need no package; only the schemas of requests and their fields do.",
       severity: "error",
-      from: { path: "^src/protocol/", pathNot: "^src/protocol/requests\\.ts$" },
+      from: { path: "^src/protocol/", pathNot: "^src/protocol/(requests|fields)\\.ts$" },
       to: { dependencyTypes: [...PACKAGES, "core"] },
     },
     {
       name: "requests-read-with-zod",
       severity: "error",
-      from: { path: "^src/protocol/requests\\.ts$" },
+      from: { path: "^src/protocol/(requests|fields)\\.ts$" },
       to: { dependencyTypes: [...PACKAGES, "core"], pathNot: "node_modules/zod/" },
     },
     {

@@ -14,6 +14,7 @@
  *
  * `settlement.ts` makes every decision in this drawing; stores carry it out and check that the settler holds the lease.
  */
+import { DEAD_REASONS, type DeadReason } from "../protocol/wire";
 
 /** A queue with its namespace: `/caps:driver`, `/:@acme-widgets`. Names have no colon, so the text is unambiguous. */
 export type QueueAddress = string & { readonly brand: "QueueAddress" };
@@ -111,12 +112,8 @@ export function sizeOf(message: Pick<Message, "payload" | "id" | "headers">): nu
   return 256 + message.payload.length + message.id.length + (message.headers?.length ?? 0);
 }
 
-/**
- * Why a message is a dead letter: its consumer would not have it, no attempt was left, its time to live passed, or its
- * queue was full.
- */
-export const DEAD_REASONS = ["refused", "attempts", "expired", "overflow"] as const;
-export type DeadReason = (typeof DEAD_REASONS)[number];
+// Where a store writes a reason as its place in this list, new ones go at its end.
+export { DEAD_REASONS, type DeadReason };
 
 /** A message that left its queue unprocessed. */
 export interface DeadLetter {
