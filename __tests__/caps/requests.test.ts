@@ -1,5 +1,6 @@
 import { identityOf } from "../../src/queue/identity";
 import { queueAddress } from "../../src/queue/message";
+import { rulesWith } from "../support/rules";
 import { openBench, type Bench, type FakeConnection } from "./caps-bench";
 
 const order = { store: "acme", orderId: "7", customer: "Ada", address: "Lake Ada" };
@@ -332,7 +333,7 @@ describe("drivers", () => {
 
   test("one that dawdles is given the parcel again, and hears of nothing else", async () => {
     await bench.close();
-    bench = await openBench({}, { leaseMs: 20 });
+    bench = await openBench({}, { rules: rulesWith({ leaseMs: 20, backoffMs: 1, backoffMaxMs: 2 }) });
     const driver = await driverWith(order);
     const [first, again] = await driver.given(2);
     expect(driver.lost).toContain(first?.messageId);

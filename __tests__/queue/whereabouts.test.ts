@@ -1,5 +1,5 @@
 import { identityOf } from "../../src/queue/identity";
-import { BrokerUnderTest, SETTINGS, type TestClient } from "./broker-under-test";
+import { BrokerUnderTest, type TestClient } from "./broker-under-test";
 import { settled } from "./manual-clock";
 
 const LEASE_MS = 30_000;

@@ -1,5 +1,8 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, request } from "node:http";
 import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import path from "node:path";
 import { createHub } from "../../src/hub";
 import { WaybillError } from "../../src/protocol/errors";
 import { systemClock } from "../../src/queue/clock";
@@ -105,6 +108,26 @@ it("lives on an app's own server, and leaves it to the app", async () => {
   expect(await (await fetch(`http://127.0.0.1:${port}`)).text()).toBe("the app");
   expect(await statusOf(`http://127.0.0.1:${port}/socket.io/?EIO=4&transport=polling`)).toBe(403);
   await new Promise((resolve) => server.close(resolve));
+});
+
+it("reads its rules of queues again when asked to, and tells what has changed", async () => {
+  const file = path.join(mkdtempSync(path.join(tmpdir(), "waybill-")), "queues.json");
+  const write = (queues: object[]) => writeFileSync(file, JSON.stringify({ queues }));
+  write([{ match: "/:q", maxMessages: 1 }]);
+  const { url, hub } = await startHub({ queuesFile: file });
+  const { client } = await connectStock(url);
+  const publish = () => client.request("publish", { queue: "q", event: "e" });
+  expect(await publish()).toMatchObject({ ok: true });
+  expect(await publish()).toMatchObject({ error: { code: "QUEUE_FULL" } });
+
+  write([{ match: "/:q", maxMessages: 2 }]);
+  expect(await hub.reload()).toEqual(["/:q: maxMessages 1 -> 2"]);
+  expect(await publish()).toMatchObject({ ok: true });
+
+  write([{ match: "q" }]);
+  await expect(hub.reload()).rejects.toThrow(/queues\[0\]\.match/);
+  expect(await publish()).toMatchObject({ error: { code: "QUEUE_FULL" } });
+  rmSync(path.dirname(file), { recursive: true });
 });
 
 it("does not leave connections, sessions or leases behind", async () => {

@@ -57,11 +57,53 @@ it("warns of variables that look like settings and are none, in the environment 
   await hub.saw(/there is no setting WAYBILL_LEASE, WAYBILL_MAX_ATEMPTS: not looked at/);
 });
 
+it("reads the rules of queues again on SIGHUP, and leaves them as they were when they are not allowed", async () => {
+  const file = path.join(temporaryFolder(), "queues.json");
+  const write = (leaseMs: number) =>
+    writeFileSync(
+      file,
+      JSON.stringify({
+        queues: [
+          { match: "/:q", leaseMs },
+          { match: "/:@*", maxMessages: 10 },
+        ],
+      }),
+    );
+  write(5_000);
+  const hub = new HubProcess({ flags: inMemory, env: { WAYBILL_QUEUES_FILE: file } });
+  const { client } = await connectStock(await hub.url(), { reconnection: false });
+  await client.request("consume", { queue: "q" });
+  /** The lease of the next delivery of a queue that is there since before. */
+  const leaseMs = async (id: string) => {
+    await client.request("publish", { queue: "q", event: "e", id });
+    const { messages } = await client.next<{ messages: { leaseMs: number }[] }>("deliver");
+    return messages[0]?.leaseMs;
+  };
+  expect(await leaseMs("before")).toBeLessThanOrEqual(5_000);
+
+  write(20_000);
+  hub.signal("SIGHUP");
+  await hub.saw(/SIGHUP: the rules of queues were read again: \/:q: leaseMs 5000 -> 20000"/);
+  expect(await leaseMs("after")).toBeGreaterThan(15_000);
+
+  write(7);
+  hub.signal("SIGHUP");
+  await hub.saw(/SIGHUP: the rules of queues stay as they were: .*leaseMs of .*given 7; allowed: /);
+  expect(await leaseMs("still")).toBeGreaterThan(15_000);
+
+  write(20_000);
+  hub.signal("SIGHUP");
+  await hub.saw(/were read again: nothing has changed/);
+  hub.signal("SIGTERM");
+  expect(await hub.exited).toEqual({ code: 0, signal: null });
+});
+
 describe("a start that fails says why in one line and exits 1", () => {
   const failures: [string, string[], RegExp][] = [
     ["a bad setting", ["--lease-ms", "soon"], /^waybill: WAYBILL_LEASE_MS: given "soon"; allowed: .*\n$/],
     ["an address that is not for an open hub", ["--host", "0.0.0.0"], /^waybill: HOST: given "0.0.0.0"; .*\n$/],
     ["a store that is none", ["--store", "papyrus:"], /^waybill: WAYBILL_STORE: given "papyrus:"; .*\n$/],
+    ["rules that are not there", ["--queues-file", "none.json"], /^waybill: none\.json: cannot be read: ENOENT.*\n$/],
     ["a flag that is none", ["--colour"], /^waybill: unknown option '--colour' \(see waybill hub --help\)\n$/],
     ["a flag that is almost one", ["--prot", "1"], /^waybill: unknown option '--prot' \(see waybill hub --help\)\n$/],
   ];

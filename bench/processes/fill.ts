@@ -1,7 +1,9 @@
 /** Puts a backlog into a store's file: the same messages in each of many queues. */
 import { queueAddress, type NewMessage } from "../../src/queue/message";
-import { openStore } from "../../src/stores/open-store";
+import { RuleBook } from "../../src/queue/queue-rules";
+import { defaultRules } from "../../src/queues-file";
 import { readSettings } from "../../src/read-config";
+import { openStore } from "../../src/stores/open-store";
 import { order } from "../order";
 import { answerBench, usage } from "./child";
 
@@ -14,8 +16,9 @@ const BATCH = 1_000;
 const BATCHES_AT_ONCE = 8;
 
 async function fill(): Promise<void> {
-  const settings = { ...readSettings({}), maxQueueMessages: messages };
-  const store = await openStore(`sqlite:${file}`, settings, (error) => {
+  const settings = readSettings({ maxQueueMessages: messages });
+  const rules = new RuleBook(defaultRules(settings));
+  const store = await openStore(`sqlite:${file}`, { ...settings, rules }, (error) => {
     throw error;
   });
   const now = Date.now();
@@ -30,6 +33,7 @@ async function fill(): Promise<void> {
     publisher: "bench",
     publishedAt: now,
     dueAt: undefined,
+    isDueFixed: false,
     expiresAt: undefined,
   });
   let next = 0;
