@@ -179,7 +179,8 @@ function newMessage(
     headers: message.headers && JSON.stringify(message.headers),
     publisher,
     publishedAt: now,
-    ...due,
+    dueAt: due.dueAt,
+    isDueFixed: due.isDueFixed,
     expiresAt: message.ttlMs === undefined ? undefined : (due.dueAt ?? now) + message.ttlMs,
   };
 }

@@ -33,7 +33,7 @@ const REMEMBERED = 10_000;
 
 /** The rules of every queue, by its name. Of rules that match one queue the last says what counts, setting by setting. */
 export class RuleBook {
-  private rules: readonly { readonly matches: (name: string) => boolean; readonly rule: QueueRule }[] = [];
+  private rules: readonly { readonly matches: (name: string) => boolean; readonly given: Partial<QueueRules> }[] = [];
   private found = new Map<QueueAddress, QueueRules>();
 
   constructor(
@@ -45,7 +45,7 @@ export class RuleBook {
 
   /** Puts other rules in force, for queues that exist as well. */
   replace(rules: readonly QueueRule[]): void {
-    this.rules = rules.map((rule) => ({ matches: compilePatterns([rule.match]), rule }));
+    this.rules = rules.map(({ match, ...given }) => ({ matches: compilePatterns([match]), given }));
     this.found = new Map();
   }
 
@@ -53,11 +53,7 @@ export class RuleBook {
     const known = this.found.get(queue);
     if (known !== undefined) return known;
     let rules = this.defaults;
-    for (const { matches, rule } of this.rules) {
-      if (!matches(queue)) continue;
-      const { match: _match, ...given } = rule;
-      rules = { ...rules, ...given };
-    }
+    for (const { matches, given } of this.rules) if (matches(queue)) rules = { ...rules, ...given };
     if (this.found.size >= REMEMBERED) this.found.clear();
     this.found.set(queue, rules);
     return rules;
