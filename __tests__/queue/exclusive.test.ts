@@ -13,6 +13,20 @@ beforeEach(async () => {
 
 afterEach(() => hub.close());
 
+/** Has the store's next answers come late. @returns what lets them come, and waits for what follows from them. */
+function holdUp(method: "lease" | "settle"): () => Promise<void> {
+  const { store } = hub;
+  let goOn = (): void => {};
+  const held = new Promise<void>((resolve) => (goOn = resolve));
+  const [lease, settle] = [store.lease.bind(store), store.settle.bind(store)];
+  if (method === "lease") store.lease = (...args) => lease(...args).then((leased) => held.then(() => leased));
+  else store.settle = (requests) => held.then(() => settle(requests));
+  return async () => {
+    goOn();
+    await settled();
+  };
+}
+
 test("one consumer at a time is dealt to, the one that has been there longest, and each is told whether it is the one", async () => {
   const [first, second] = [hub.client("d1"), hub.client("d2")];
   expect(await first.consume(EXCLUSIVE)).toEqual({ ready: 0, active: true });
@@ -145,18 +159,10 @@ describe("when the active consumer's connection is gone", () => {
   test("what was being leased for it goes back first, too", async () => {
     const first = await hub.consumer("d1", { ...EXCLUSIVE, prefetch: 2 });
     const second = await hub.consumer("d2", EXCLUSIVE);
-    const lease = hub.store.lease.bind(hub.store);
-    let goOn = (): void => {};
-    const held = new Promise<void>((resolve) => (goOn = resolve));
-    hub.store.lease = async (...args) => {
-      const deliveries = await lease(...args);
-      await held;
-      return deliveries;
-    };
+    const goOn = holdUp("lease");
     await hub.client("publisher").publish("a", "b", "c");
     await first.drop();
-    goOn();
-    await settled();
+    await goOn();
     expect(first.ids).toEqual([]);
     expect(second.refs).toEqual([
       { id: "a", attempt: 2 },
@@ -165,6 +171,29 @@ describe("when the active consumer's connection is gone", () => {
     ]);
     expect(second.given.map(({ message }) => message.failures)).toEqual([0, 0, 0]);
   });
+
+  test("what is published while its deliveries go back comes after them", async () => {
+    const first = await hub.consumer("d1", { ...EXCLUSIVE, prefetch: 2 });
+    const second = await hub.consumer("d2", EXCLUSIVE);
+    await first.publish("a", "b", "c");
+    const goOn = holdUp("settle");
+    await first.drop();
+    await hub.client("publisher").publish("d");
+    expect(second.ids).toEqual([]);
+    await goOn();
+    expect(second.ids).toEqual(["a", "b", "c", "d"]);
+  });
+});
+
+test("a lease that was under way for the active consumer is not its own when it has come back behind another", async () => {
+  const first = await hub.consumer("d1", EXCLUSIVE);
+  const second = await hub.consumer("d2", EXCLUSIVE);
+  const goOn = holdUp("lease");
+  await hub.client("publisher").publish("a");
+  hub.broker.cancel(first.session, "q");
+  expect(await first.consume(EXCLUSIVE)).toMatchObject({ active: false });
+  await goOn();
+  expect([first.ids, second.ids]).toEqual([[], ["a"]]);
 });
 
 test("a cancel makes the next one active at once, while what is out stays with who has it", async () => {
