@@ -79,11 +79,18 @@ function endOnSignals(hub: Hub, log: Logger): void {
   process.on("SIGINT", end);
   process.on("SIGTERM", end);
   const inTerminal = isatty(STDOUT);
-  process.on("SIGHUP", (signal) => {
-    // A terminal that was closed takes the hub in it along, as it does with any program.
-    if (inTerminal && !isatty(STDOUT)) end(signal);
+  process.on("SIGHUP", () => {
+    if (inTerminal && !isatty(STDOUT)) void endWithTerminal(hub);
     else void reloadRules(hub, log);
   });
+}
+
+/** A terminal that was closed takes the hub in it along, as it does with any program. There is nowhere left to log to. */
+async function endWithTerminal(hub: Hub): Promise<void> {
+  await hub.close("the hub is being stopped").catch(() => undefined);
+  // By the signal itself: an exit would have Node.js set the terminal back that is gone, and abort.
+  process.removeAllListeners("SIGHUP");
+  process.kill(process.pid, "SIGHUP");
 }
 
 /** Tells what has changed, or why all stays as it was. */

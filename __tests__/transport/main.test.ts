@@ -1,3 +1,4 @@
+import { spawn, spawnSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import path from "node:path";
 import { HubProcess, stopHubProcesses, temporaryFolder } from "../support/hub-process";
@@ -70,7 +71,7 @@ it("reads the rules of queues again on SIGHUP, and leaves them as they were when
       }),
     );
   write(5_000);
-  const hub = new HubProcess({ flags: inMemory, env: { WAYBILL_QUEUES_FILE: file } });
+  const hub = new HubProcess({ flags: [...inMemory, "--drain-ms", "0"], env: { WAYBILL_QUEUES_FILE: file } });
   const { client } = await connectStock(await hub.url(), { reconnection: false });
   await client.request("consume", { queue: "q" });
   /** The lease of the next delivery of a queue that is there since before. */
@@ -97,6 +98,56 @@ it("reads the rules of queues again on SIGHUP, and leaves them as they were when
   hub.signal("SIGTERM");
   expect(await hub.exited).toEqual({ code: 0, signal: null });
 });
+
+// Of util-linux: runs a program in a terminal of its own, which is gone when it is.
+const hasScript = spawnSync("script", ["--version"]).status === 0;
+
+(hasScript ? it : it.skip)(
+  "goes down in order with the terminal that it runs in, but reads again in one that stays",
+  async () => {
+    const root = path.join(__dirname, "..", "..");
+    const main = `${process.execPath} -r ts-node/register/transpile-only src/main.ts ${inMemory.join(" ")}`;
+    const terminal = spawn("script", ["-qfc", `echo "pid $$"; exec ${main}`, "/dev/null"], {
+      cwd: root,
+      env: { PATH: process.env.PATH },
+      stdio: ["pipe", "pipe", "inherit"],
+    });
+    let shown = "";
+    const saw = (text: RegExp) =>
+      new Promise<string>((resolve) => {
+        const look = (chunk: Buffer | string) => {
+          shown += String(chunk);
+          const found = text.exec(shown)?.[1];
+          if (found === undefined) return;
+          terminal.stdout.off("data", look);
+          resolve(found);
+        };
+        terminal.stdout.on("data", look);
+        look("");
+      });
+    const pid = Number(await saw(/pid (\d+)/));
+    try {
+      const { client } = await connectStock(await saw(/listening on (http:[^\s,]+)/), { reconnection: false });
+      process.kill(pid, "SIGHUP");
+      await saw(/were read again: (nothing has changed)/);
+      const ended = client.disconnected();
+      terminal.kill("SIGKILL");
+      expect(await client.next("drain")).toMatchObject({ reason: "the hub is being stopped" });
+      expect(await ended).toBe("transport close");
+    } finally {
+      terminal.kill("SIGKILL");
+      killIfRunning(pid);
+    }
+  },
+);
+
+function killIfRunning(pid: number): void {
+  try {
+    process.kill(pid, "SIGKILL");
+  } catch {
+    // It has ended, as it should.
+  }
+}
 
 describe("a start that fails says why in one line and exits 1", () => {
   const failures: [string, string[], RegExp][] = [
