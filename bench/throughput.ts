@@ -3,25 +3,30 @@
  * listener with one ack a message (`relay`), and only acknowledged (`echo`: no delivery at all, the protocol's floor).
  * Server and client are processes of their own; rounds alternate, so that all meet the same machine.
  *
- *     npm run bench -- [--in-flight 500] [--seconds 5] [--rounds 3]
+ *     npm run bench -- [--in-flight 500] [--seconds 5] [--rounds 3] [--json FILE]
  */
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { parseArgs } from "node:util";
+import { median } from "./figures";
 import { Child, type Usage } from "./processes/child";
-import type { RunResult, Target } from "./processes/load";
+import type { RunResult } from "./processes/load";
+import { writeJson } from "./report";
 
 const { values } = parseArgs({
   options: {
     "in-flight": { type: "string", default: "500" },
     seconds: { type: "string", default: "5" },
     rounds: { type: "string", default: "3" },
+    json: { type: "string" },
   },
 });
 
-const run = { inFlight: Number(values["in-flight"]), seconds: Number(values.seconds) };
+const run = { window: Number(values["in-flight"]), seconds: Number(values.seconds) };
 const rounds = Number(values.rounds);
+const TARGETS = ["waybill", "relay", "echo"] as const;
+type Target = (typeof TARGETS)[number];
 
 async function main(): Promise<void> {
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), "waybill-bench-"));
@@ -29,19 +34,23 @@ async function main(): Promise<void> {
   const bare = await Child.start("bare.js", {});
   const load = await Child.start("load.js", {});
   try {
-    console.log(`${run.inFlight} in flight, ${run.seconds} s a run, ${rounds} rounds, ~300-byte payloads`);
+    console.log(`${run.window} in flight, ${run.seconds} s a run, ${rounds} rounds, ~300-byte payloads`);
     console.log("round  system     messages/s   p50 ms   p99 ms   server MB   cpu µs/message: server  client");
     const rates: Record<Target, number[]> = { waybill: [], relay: [], echo: [] };
+    const samples: object[] = [];
     for (let round = 0; round <= rounds; round++) {
-      for (const target of ["waybill", "relay", "echo"] as const) {
+      for (const target of TARGETS) {
         const server = target === "waybill" ? hub : bare;
         const before = await server.ask<Usage>({});
-        const result = await load.ask<RunResult>({ target, url: server.ready.url, ...run });
+        const result = await load.ask<RunResult>({ system: target, url: server.ready.url, ...run });
         const after = await server.ask<Usage>({});
-        const rate = result.messages / result.seconds;
+        const serverCpu = after.cpu - before.cpu;
         // The first round warms both up.
-        if (round > 0) rates[target].push(rate);
-        console.log(row(round, target, result, after.rss, after.cpu - before.cpu));
+        if (round > 0) {
+          rates[target].push(result.messages / result.seconds);
+          samples.push({ round, system: target, ...result, serverCpu, serverRss: after.rss });
+        }
+        console.log(row(round, target, result, after.rss, serverCpu));
       }
     }
     const waybill = median(rates.waybill);
@@ -50,6 +59,7 @@ async function main(): Promise<void> {
       const rate = median(rates[bareTarget]);
       console.log(`  ${(waybill / rate).toFixed(2)} x bare Socket.IO's ${bareTarget} (${rate.toFixed(0)})`);
     }
+    writeJson(values.json, "throughput", { ...run, rounds, samples });
   } finally {
     await Promise.all([hub.stop(), bare.stop(), load.stop()]);
     fs.rmSync(folder, { recursive: true, force: true });
@@ -68,11 +78,6 @@ function row(round: number, target: Target, result: RunResult, rss: number, serv
   ];
   const figures = cells.map(([value, digits, width]) => value.toFixed(digits).padStart(width));
   return [round === 0 ? "warm " : `${round}    `, target.padEnd(8), ...figures].join(" ");
-}
-
-function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  return sorted[Math.floor(sorted.length / 2)] ?? NaN;
 }
 
 void main();

@@ -1,4 +1,7 @@
-/** Socket.IO and nothing else. `order` is acknowledged; `relay` is passed on to who listens, and acknowledged. */
+/**
+ * Socket.IO and nothing else. `echo` is acknowledged; `relay` is passed on to who listens, and acknowledged; so is
+ * `relay-acked`, which asks the listener for an ack as well.
+ */
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { Server, type Socket } from "socket.io";
@@ -8,13 +11,17 @@ const http = createServer();
 const io = new Server(http, { transports: ["websocket"], perMessageDeflate: false });
 let listener: Socket | undefined;
 io.on("connection", (socket) => {
-  socket.on("order", (_order: unknown, reply: (answer: object) => void) => reply({ ok: true }));
+  socket.on("echo", (_order: unknown, reply: (answer: object) => void) => reply({ ok: true }));
   socket.on("listen", (reply: () => void) => {
     listener = socket;
     reply();
   });
   socket.on("relay", (order: unknown, reply: (answer: object) => void) => {
     listener?.emit("order", order);
+    reply({ ok: true });
+  });
+  socket.on("relay-acked", (order: unknown, reply: (answer: object) => void) => {
+    listener?.emit("order", order, () => {});
     reply({ ok: true });
   });
 });

@@ -1,4 +1,4 @@
-import { fork, type ChildProcess } from "node:child_process";
+import { fork, type ChildProcess, type ForkOptions } from "node:child_process";
 import path from "node:path";
 
 /** A process that the bench started: asked for figures over its channel, ended by its own handle. */
@@ -9,12 +9,17 @@ export class Child {
   ) {}
 
   /** Starts a file beside this one; resolves with the first message that it sends. */
-  static start(file: string, settings: object): Promise<Child> {
-    const child = fork(path.join(__dirname, file), [JSON.stringify(settings)]);
+  static start(file: string, settings: object, options: ForkOptions = {}): Promise<Child> {
+    const child = fork(path.join(__dirname, file), [JSON.stringify(settings)], options);
     return new Promise((resolve, reject) => {
       child.once("exit", (code) => reject(new Error(`${file} ended with ${code}`)));
       child.once("message", (ready) => resolve(new Child(child, ready as Record<string, unknown>)));
     });
+  }
+
+  get pid(): number {
+    if (this.process.pid === undefined) throw new Error("the process was never started");
+    return this.process.pid;
   }
 
   ask<Answer>(question: object): Promise<Answer> {
@@ -30,6 +35,7 @@ export class Child {
   }
 
   async stop(): Promise<void> {
+    if (this.process.exitCode !== null || this.process.signalCode !== null) return;
     const ended = new Promise<void>((resolve) => this.process.once("exit", () => resolve()));
     this.process.send({ stop: true });
     await ended;
@@ -52,6 +58,8 @@ export function answerBench(
       process.exit(1);
     });
   });
+  // The bench is gone, however that came about.
+  process.once("disconnect", () => process.exit(1));
   process.send?.(ready);
 }
 

@@ -1,141 +1,47 @@
-/** The client side of one run: keeps a window of messages in flight, and times each. */
-import { io } from "socket.io-client";
-import { connect } from "../../clients/hub-client";
+/** Publisher and consumer of one run, in one process, through a system's usual client. */
+import { SYSTEMS, type SystemName } from "../systems";
 import { order } from "../order";
 import { answerBench, usage } from "./child";
+import { Meter, type Measured } from "./meter";
 
-/** `echo` and `relay` are bare Socket.IO: emit → ack, and emit → passed on → received, with an ack to the sender. */
-export type Target = "waybill" | "relay" | "echo";
-
-interface Run {
-  readonly target: Target;
+export interface Run {
+  readonly system: SystemName;
   readonly url: string;
-  readonly inFlight: number;
+  /** Messages kept on their way, or with `rate`: the most that are expected to be. */
+  readonly window: number;
+  /** Messages a second. Left out: as many as the window allows. */
+  readonly rate?: number;
   readonly seconds: number;
 }
 
-export interface RunResult {
-  readonly messages: number;
-  readonly seconds: number;
-  /** Milliseconds. */
-  readonly p50: number;
-  readonly p99: number;
+export interface RunResult extends Measured {
+  /** CPU time of this process during the run, in microseconds. */
   readonly cpu: number;
 }
 
-answerBench(
-  { ready: true },
-  (run: Run) => RUNS[run.target](run),
-  () => Promise.resolve(),
-);
+/** How long after the end of a run the last message may take to arrive before it counts as lost. */
+const PATIENCE_MS = 30_000;
+let runs = 0;
 
-/** Publish → durable → delivered → acked: a message is in flight until its handler has it and its publish is confirmed. */
-async function runWaybill({ url, inFlight, seconds }: Run): Promise<RunResult> {
-  const client = connect(url, { clientId: "bench" });
+answerBench({ ready: true }, run, () => Promise.resolve());
+
+async function run({ system, url, window, rate, seconds }: Run): Promise<RunResult> {
+  const open = await SYSTEMS[system].client();
   const meter = new Meter(seconds);
-  const queue = `bench-${Date.now()}`;
-  const received = new Map<number, () => void>();
-  await client.consume(
-    queue,
-    ({ payload }) => {
-      const { number } = payload as { number: number };
-      meter.end(number);
-      received.get(number)?.();
-      received.delete(number);
+  const queue = `bench-${process.pid}-${++runs}`;
+  const link = await open({ url, queue, window }, (received) => meter.end((received as { number: number }).number));
+  const cpuBefore = usage().cpu;
+  const send = (number: number): Promise<unknown> => link.publish(order(number));
+  const patience = setTimeout(
+    () => {
+      console.error(`${system}: ${meter.missing} messages have not come ${PATIENCE_MS} ms after the end of the run`);
+      process.exit(1);
     },
-    { prefetch: inFlight * 2 },
+    seconds * 1000 + PATIENCE_MS,
   );
-  await meter.run(inFlight, async (number) => {
-    const delivered = new Promise<void>((resolve) => received.set(number, resolve));
-    await client.publish({ queue, event: "pickup", payload: order(number) });
-    await delivered;
-  });
-  const result = meter.result();
-  await client.close();
-  return result;
-}
-
-async function runEcho({ url, inFlight, seconds }: Run): Promise<RunResult> {
-  const socket = io(url, { transports: ["websocket"] });
-  const meter = new Meter(seconds);
-  await meter.run(inFlight, (number) => {
-    return new Promise<void>((resolve) => {
-      socket.emit("order", order(number), () => {
-        meter.end(number);
-        resolve();
-      });
-    });
-  });
-  const result = meter.result();
-  socket.disconnect();
-  return result;
-}
-
-/** As with Waybill, a message is in flight until it is received and its sender has its ack. */
-async function runRelay({ url, inFlight, seconds }: Run): Promise<RunResult> {
-  const socket = io(url, { transports: ["websocket"], forceNew: true });
-  const listener = io(url, { transports: ["websocket"], forceNew: true });
-  const meter = new Meter(seconds);
-  const received = new Map<number, () => void>();
-  listener.on("order", ({ number }: { number: number }) => {
-    meter.end(number);
-    received.get(number)?.();
-    received.delete(number);
-  });
-  await listener.emitWithAck("listen");
-  await meter.run(inFlight, async (number) => {
-    const delivered = new Promise<void>((resolve) => received.set(number, resolve));
-    await new Promise<void>((resolve) => socket.emit("relay", order(number), () => resolve()));
-    await delivered;
-  });
-  const result = meter.result();
-  socket.disconnect();
-  listener.disconnect();
-  return result;
-}
-
-const RUNS: Readonly<Record<Target, (run: Run) => Promise<RunResult>>> = {
-  waybill: runWaybill,
-  relay: runRelay,
-  echo: runEcho,
-};
-
-class Meter {
-  private readonly begun: number[] = [];
-  private readonly times: number[] = [];
-  private readonly cpuBefore = usage().cpu;
-  private startedAt = 0;
-  private endedAt = 0;
-
-  constructor(private readonly seconds: number) {}
-
-  /** Runs `send` over and over in `inFlight` lanes until the time is over. */
-  async run(inFlight: number, send: (number: number) => Promise<void>): Promise<void> {
-    this.startedAt = performance.now();
-    const until = this.startedAt + this.seconds * 1000;
-    const lane = async (): Promise<void> => {
-      for (let now = this.startedAt; now < until; now = performance.now()) {
-        const number = this.begun.push(now) - 1;
-        await send(number);
-      }
-    };
-    await Promise.all(Array.from({ length: inFlight }, lane));
-    this.endedAt = performance.now();
-  }
-
-  end(number: number): void {
-    this.times.push(performance.now() - (this.begun[number] ?? NaN));
-  }
-
-  result(): RunResult {
-    const sorted = Float64Array.from(this.times).sort();
-    const at = (share: number): number => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? NaN;
-    return {
-      messages: sorted.length,
-      seconds: (this.endedAt - this.startedAt) / 1000,
-      p50: at(0.5),
-      p99: at(0.99),
-      cpu: usage().cpu - this.cpuBefore,
-    };
-  }
+  await (rate === undefined ? meter.runWindow(window, send) : meter.runRate(rate, send));
+  clearTimeout(patience);
+  const cpu = usage().cpu - cpuBefore;
+  await link.close();
+  return { ...meter.result(), cpu };
 }
