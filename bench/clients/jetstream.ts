@@ -5,10 +5,16 @@ import type { Link, Target } from "./link";
 /** The client asks for at least this many messages at a time, also where fewer are in flight: its default. */
 const LEAST_ASKED = 100;
 
+/** The part that is used: the client's own type is declared where this project's module resolution does not look. */
+interface Connection {
+  flush(): Promise<void>;
+  close(): Promise<void>;
+}
+
 /** A work queue in a file, with a durable consumer that acks each message. */
 export async function open({ url, queue, window }: Target, handle: (order: unknown) => void): Promise<Link> {
-  // The type that it declares is in a file that this project's module resolution does not find.
-  const connection = (await connect({ servers: url })) as Parameters<typeof jetstreamManager>[0];
+  const connected: unknown = await connect({ servers: url });
+  const connection = connected as Connection;
   const manager = await jetstreamManager(connection);
   await manager.streams.add({
     name: queue,
