@@ -12,11 +12,11 @@ import { Contest, type Sample } from "./contest";
 import { megabytes, median, number, spread, table, written } from "./figures";
 import { latencyVerdicts, throughputVerdicts } from "./bars";
 import { printVerdicts, writeJson } from "./report";
-import { SYSTEM_NAMES, SYSTEMS, type SystemName } from "./systems";
+import { SIDE_BY_SIDE, SYSTEM_NAMES, SYSTEMS, type SystemName } from "./systems";
 
 const { values } = parseArgs({
   options: {
-    systems: { type: "string", default: SYSTEM_NAMES.join(",") },
+    systems: { type: "string", default: SIDE_BY_SIDE.join(",") },
     windows: { type: "string", default: "1,50,500,2000" },
     rate: { type: "string", default: "1000" },
     seconds: { type: "string", default: "5" },

@@ -127,7 +127,17 @@ export const SYSTEMS = {
     durability: "in memory",
     client: MQTT_CLIENT,
   },
+  "waybill-stock": {
+    title: "Waybill, published to by socket.io-client",
+    server: "waybill",
+    package: "socket.io-client",
+    durability: "fsynced to SQLite",
+    floor: true,
+    client: async () => (await import("./clients/stock")).open,
+  },
 } satisfies Record<string, System>;
 export type SystemName = keyof typeof SYSTEMS;
 
 export const SYSTEM_NAMES = Object.keys(SYSTEMS) as SystemName[];
+/** Those that do the same work. */
+export const SIDE_BY_SIDE = SYSTEM_NAMES.filter((name) => name !== "waybill-stock");

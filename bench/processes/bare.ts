@@ -29,7 +29,10 @@ http.listen(0, "127.0.0.1", () => {
   const { port } = http.address() as AddressInfo;
   answerBench(
     { url: `http://127.0.0.1:${port}`, ...usage() },
-    () => Promise.resolve(usage()),
+    async ({ collect }: { collect?: boolean }) => {
+      if (collect === true) globalThis.gc?.();
+      return { ...usage(), connections: io.engine.clientsCount };
+    },
     () => io.close(),
   );
 });

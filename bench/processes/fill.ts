@@ -1,4 +1,4 @@
-/** Puts a backlog into a store's file: the same messages in each of many queues. */
+/** Puts a backlog into a store's file: the same messages in each of many queues, ready or due much later. */
 import { queueAddress, type NewMessage } from "../../src/queue/message";
 import { RuleBook } from "../../src/queue/queue-rules";
 import { defaultRules } from "../../src/queues-file";
@@ -7,10 +7,11 @@ import { openStore } from "../../src/stores/open-store";
 import { order } from "../order";
 import { answerBench, usage } from "./child";
 
-const { file, queues, messages } = JSON.parse(process.argv[2] ?? "{}") as {
+const { file, queues, messages, delayMs } = JSON.parse(process.argv[2] ?? "{}") as {
   file: string;
   queues: number;
   messages: number;
+  delayMs?: number;
 };
 const BATCH = 1_000;
 const BATCHES_AT_ONCE = 8;
@@ -32,8 +33,8 @@ async function fill(): Promise<void> {
     headers: undefined,
     publisher: "bench",
     publishedAt: now,
-    dueAt: undefined,
-    isDueFixed: false,
+    dueAt: delayMs === undefined ? undefined : now + delayMs,
+    isDueFixed: delayMs !== undefined,
     expiresAt: undefined,
   });
   let next = 0;

@@ -1,0 +1,119 @@
+/**
+ * Whether a message costs the same whatever else is there: the same work, publish to ack, in 1 and in 10,000 queues, on an
+ * empty queue, before 1,000,000 waiting messages, and beside 100,000 delayed ones; and then for a long time.
+ *
+ *     npm run bench:flat -- [--queues 10000] [--waiting 1000000] [--delayed 100000] [--in-flight 500] [--seconds 5]
+ *                           [--rounds 3] [--minutes 0.5] [--json FILE]
+ */
+import path from "node:path";
+import { parseArgs } from "node:util";
+import { number, spread, table, written } from "./figures";
+import { Endurance } from "./endurance";
+import type { BalancedResult } from "./processes/balanced";
+import { Child, type Usage } from "./processes/child";
+import { printVerdicts, writeJson, type Verdict } from "./report";
+import { inScratchFolder } from "./scratch";
+
+const { values } = parseArgs({
+  options: {
+    queues: { type: "string", default: "10000" },
+    waiting: { type: "string", default: "1000000" },
+    delayed: { type: "string", default: "100000" },
+    "in-flight": { type: "string", default: "500" },
+    seconds: { type: "string", default: "5" },
+    rounds: { type: "string", default: "3" },
+    minutes: { type: "string", default: "0.5" },
+    json: { type: "string" },
+  },
+});
+const run = { window: Number(values["in-flight"]), seconds: Number(values.seconds) };
+const rounds = Number(values.rounds);
+/** A rate may be this much below that of one empty queue. */
+const MOST_LOSS = 0.15;
+const HOUR_MS = 3_600_000;
+
+interface Case {
+  readonly title: string;
+  readonly queues: number;
+  /** Messages that are there before. */
+  readonly filled?: { readonly messages: number; readonly delayMs?: number };
+}
+
+const PLAIN: Case = { title: "one queue, empty", queues: 1 };
+const CASES: readonly Case[] = [
+  PLAIN,
+  { title: `${values.queues} queues, empty`, queues: Number(values.queues) },
+  { title: `one queue, ${values.waiting} waiting`, queues: 1, filled: { messages: Number(values.waiting) } },
+  {
+    title: `one queue, ${values.delayed} delayed`,
+    queues: 1,
+    filled: { messages: Number(values.delayed), delayMs: HOUR_MS },
+  },
+];
+
+/** A case with a hub and a client of its own. */
+interface Stand {
+  readonly each: Case;
+  readonly hub: Child;
+  readonly load: Child;
+  readonly rates: number[];
+}
+
+async function main(folder: string): Promise<void> {
+  const stands: Stand[] = [];
+  try {
+    for (const [index, each] of CASES.entries()) stands.push(await setUp(each, path.join(folder, `case-${index}.db`)));
+    for (let round = 0; round <= rounds; round++) {
+      for (const { each, load, rates } of stands) {
+        const { messages, seconds } = await load.ask<BalancedResult>(run);
+        console.log(`${round === 0 ? "warm-up" : `round ${round}`}  ${each.title}: ${number(messages / seconds)}/s`);
+        if (round > 0) rates.push(messages / seconds);
+      }
+    }
+    const verdicts = await conclude(stands);
+    const plain = stands[0];
+    const minutes = Number(values.minutes);
+    const endurance =
+      plain && minutes > 0 ? await new Endurance(plain.hub, plain.load, run.window).last(minutes) : undefined;
+    if (endurance) verdicts.push(...endurance.verdicts);
+    printVerdicts(verdicts);
+    const cases = stands.map(({ each, rates }) => ({ title: each.title, rates }));
+    writeJson(values.json, "flat", { ...run, rounds, cases, slices: endurance?.slices, verdicts });
+  } finally {
+    for (const { load, hub } of stands) await load.stop().then(() => hub.stop());
+  }
+}
+
+async function setUp(each: Case, file: string): Promise<Stand> {
+  if (each.filled) {
+    const fill = await Child.start("fill.js", { file, queues: each.queues, ...each.filled });
+    await fill.stop();
+  }
+  const waiting = each.filled?.messages ?? 0;
+  // Room for what is in flight beside what waits, and for a consumer a queue on the one connection.
+  const settings = { maxConsumers: Math.max(100, each.queues), maxQueueMessages: Math.max(1_000_000, waiting * 2) };
+  const hub = await Child.start("hub.js", { file, settings });
+  const load = await Child.start("balanced.js", { url: hub.ready.url, queues: each.queues });
+  return { each, hub, load, rates: [] };
+}
+
+async function conclude(stands: readonly Stand[]): Promise<Verdict[]> {
+  const verdicts: Verdict[] = [];
+  const rows: string[][] = [];
+  const base = spread(stands[0]?.rates ?? []).median;
+  for (const { each, hub, rates } of stands) {
+    const rate = spread(rates);
+    const { rss } = await hub.ask<Usage>({});
+    rows.push([each.title, written(rate), number(rate.median / base, 2), number(rss / 2 ** 20)]);
+    if (each === PLAIN) continue;
+    verdicts.push({
+      bar: `${each.title}: within ${MOST_LOSS * 100} % of one empty queue`,
+      met: rate.median >= (1 - MOST_LOSS) * base,
+      measured: `${number(rate.median / base, 2)} x (${number(rate.median)}/s; ${number(base)}/s)`,
+    });
+  }
+  console.log(table(["case", "messages/s", "ratio", "hub MB"], rows));
+  return verdicts;
+}
+
+void inScratchFolder(main);
