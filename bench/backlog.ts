@@ -1,37 +1,46 @@
 /**
  * A hub that starts on a large backlog: how long until it listens, what memory it takes, when the first delivery comes,
- * and how fast a queue is drained.
+ * and how fast a queue is drained, beside the rate at which the same hub carries fresh messages.
  *
- *     npm run bench:backlog -- [--queues 10000] [--messages 1000000]
+ *     npm run bench:backlog -- [--queues 10000] [--messages 1000000] [--seconds 5] [--json FILE]
  */
 import fs from "node:fs";
-import os from "node:os";
 import path from "node:path";
 import { parseArgs } from "node:util";
 import { connect } from "../clients/hub-client";
+import { number } from "./figures";
 import { Child } from "./processes/child";
+import type { RunResult } from "./processes/load";
+import { footprint } from "./processes/proc";
+import { printVerdicts, writeJson, type Verdict } from "./report";
+import { inScratchFolder } from "./scratch";
 
 const { values } = parseArgs({
-  options: { queues: { type: "string", default: "10000" }, messages: { type: "string", default: "1000000" } },
+  options: {
+    queues: { type: "string", default: "10000" },
+    messages: { type: "string", default: "1000000" },
+    seconds: { type: "string", default: "5" },
+    json: { type: "string" },
+  },
 });
 const queues = Number(values.queues);
 const messages = Number(values.messages);
 /** Queues that are drained at once, through one connection. */
 const DRAINED = Math.min(queues, 100);
 
-async function main(): Promise<void> {
-  const folder = fs.mkdtempSync(path.join(os.tmpdir(), "waybill-backlog-"));
+/** A drain of fewer messages is over before it has found its pace. */
+const LEAST_DRAINED = 100_000;
+const LEAST_RATIO = 0.8;
+const MOST_START_MS = 1_000;
+
+async function main(folder: string): Promise<void> {
   const file = path.join(folder, "backlog.db");
-  try {
-    const filledAt = performance.now();
-    const fill = await Child.start("fill.js", { file, queues, messages });
-    await fill.stop();
-    const megabytes = (fs.statSync(file).size / 2 ** 20).toFixed(0);
-    console.log(`filled ${messages} messages in ${queues} queues (${megabytes} MB) in ${seconds(filledAt)} s`);
-    await measure(file);
-  } finally {
-    fs.rmSync(folder, { recursive: true, force: true });
-  }
+  const filledAt = performance.now();
+  const fill = await Child.start("fill.js", { file, queues, messages });
+  await fill.stop();
+  const megabytes = (fs.statSync(file).size / 2 ** 20).toFixed(0);
+  console.log(`filled ${messages} messages in ${queues} queues (${megabytes} MB) in ${seconds(filledAt)} s`);
+  await measure(file);
 }
 
 async function measure(file: string): Promise<void> {
@@ -46,7 +55,6 @@ async function measure(file: string): Promise<void> {
   await client.ready();
   const expected = Math.floor(messages / queues) * DRAINED;
   let received = 0;
-  let peak = started.rss;
   const askedAt = performance.now();
   await new Promise<void>((resolve, reject) => {
     const handle = (): void => {
@@ -58,15 +66,40 @@ async function measure(file: string): Promise<void> {
       client.consume(`queue-${queue}`, handle, { prefetch: 500 }).catch(reject);
     }
   });
+  const drainedPerSecond = (received / (performance.now() - askedAt)) * 1000;
   console.log(`drained ${received} messages of ${DRAINED} queues in ${seconds(askedAt)} s`);
   await client.close();
-  peak = Math.max(peak, (await hub.ask<{ rss: number }>({})).rss);
-  console.log(`memory of the hub afterwards: ${(peak / 2 ** 20).toFixed(0)} MB`);
+  const { peak } = footprint(hub.pid);
+  console.log(`memory of the hub, at the most: ${(peak / 2 ** 20).toFixed(0)} MB`);
+  const livePerSecond = await carryLive(url);
+  console.log(`live, 500 in flight: ${number(livePerSecond)}/s; drained at ${number(drainedPerSecond)}/s`);
   await hub.stop();
+  const verdicts: Verdict[] = [
+    { bar: `start below ${MOST_START_MS} ms`, met: startMs < MOST_START_MS, measured: `${number(startMs)} ms` },
+  ];
+  if (received >= LEAST_DRAINED) {
+    verdicts.push({
+      bar: `drained at ${LEAST_RATIO} x the live rate or better`,
+      met: drainedPerSecond >= LEAST_RATIO * livePerSecond,
+      measured: `${number(drainedPerSecond / livePerSecond, 2)} x`,
+    });
+  }
+  printVerdicts(verdicts);
+  writeJson(values.json, "backlog", { queues, messages, startMs, drainedPerSecond, livePerSecond, peak, verdicts });
+}
+
+/** What the same hub does with fresh messages: published, delivered and acked. */
+async function carryLive(url: string): Promise<number> {
+  const load = await Child.start("load.js", {});
+  const run = { system: "waybill", url, window: 500 };
+  await load.ask<RunResult>({ ...run, seconds: 2 });
+  const result = await load.ask<RunResult>({ ...run, seconds: Number(values.seconds) });
+  await load.stop();
+  return result.messages / result.seconds;
 }
 
 function seconds(since: number): string {
   return ((performance.now() - since) / 1000).toFixed(2);
 }
 
-void main();
+void inScratchFolder(main);

@@ -5,14 +5,13 @@
  *
  *     npm run bench -- [--in-flight 500] [--seconds 5] [--rounds 3] [--json FILE]
  */
-import fs from "node:fs";
-import os from "node:os";
 import path from "node:path";
 import { parseArgs } from "node:util";
 import { median } from "./figures";
 import { Child, type Usage } from "./processes/child";
 import type { RunResult } from "./processes/load";
 import { writeJson } from "./report";
+import { inScratchFolder } from "./scratch";
 
 const { values } = parseArgs({
   options: {
@@ -28,8 +27,7 @@ const rounds = Number(values.rounds);
 const TARGETS = ["waybill", "relay", "echo"] as const;
 type Target = (typeof TARGETS)[number];
 
-async function main(): Promise<void> {
-  const folder = fs.mkdtempSync(path.join(os.tmpdir(), "waybill-bench-"));
+async function main(folder: string): Promise<void> {
   const hub = await Child.start("hub.js", { file: path.join(folder, "bench.db") });
   const bare = await Child.start("bare.js", {});
   const load = await Child.start("load.js", {});
@@ -62,7 +60,6 @@ async function main(): Promise<void> {
     writeJson(values.json, "throughput", { ...run, rounds, samples });
   } finally {
     await Promise.all([hub.stop(), bare.stop(), load.stop()]);
-    fs.rmSync(folder, { recursive: true, force: true });
   }
 }
 
@@ -80,4 +77,4 @@ function row(round: number, target: Target, result: RunResult, rss: number, serv
   return [round === 0 ? "warm " : `${round}    `, target.padEnd(8), ...figures].join(" ");
 }
 
-void main();
+void inScratchFolder(main);
