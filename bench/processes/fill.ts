@@ -34,7 +34,7 @@ async function fill(): Promise<void> {
     publisher: "bench",
     publishedAt: now,
     dueAt: delayMs === undefined ? undefined : now + delayMs,
-    isDueFixed: delayMs !== undefined,
+    isDueFixed: false,
     expiresAt: undefined,
   });
   let next = 0;
