@@ -75,7 +75,8 @@ export class Contest {
       try {
         heard(await measure(contestant, run));
       } catch (error) {
-        if (this.stopping) return;
+        // A signal ended it: all are being stopped, and then the process ends.
+        if (this.stopping) await forever();
         console.log(`OUT: ${contestant.title}: ${error instanceof Error ? error.message : String(error)}`);
         this.contestants = this.contestants.filter((each) => each !== contestant);
       }
@@ -116,6 +117,10 @@ export class Contest {
     for (const server of this.servers.values()) if (!(server instanceof Missing)) await server.stop();
     fs.rmSync(this.folder, { recursive: true, force: true });
   }
+}
+
+function forever(): Promise<never> {
+  return new Promise(() => {});
 }
 
 async function measure({ name, process, load }: Contestant, run: Omit<Run, "system" | "url">): Promise<Sample> {

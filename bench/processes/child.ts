@@ -30,14 +30,17 @@ export class Child {
         this.process.off("exit", ended);
         resolve(answer as Answer);
       });
-      this.process.send(question);
+      this.process.send(question, (error) => {
+        if (error) reject(error);
+      });
     });
   }
 
   async stop(): Promise<void> {
     if (this.process.exitCode !== null || this.process.signalCode !== null) return;
     const ended = new Promise<void>((resolve) => this.process.once("exit", () => resolve()));
-    this.process.send({ stop: true });
+    // One that cannot be told is ending already.
+    this.process.send({ stop: true }, () => {});
     await ended;
   }
 }

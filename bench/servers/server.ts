@@ -55,7 +55,11 @@ export async function startProgram(
   fs.closeSync(log);
   const { pid } = child;
   if (pid === undefined) throw new Error(`${command} could not be started`);
-  const stop = (): Promise<void> => stopGroup(child, pid);
+  const kill = (): boolean => process.kill(-pid, "SIGKILL");
+  // However the bench ends, nothing stays behind.
+  process.once("exit", kill);
+  child.once("exit", () => process.off("exit", kill));
+  const stop = (): Promise<void> => stopGroup(child, kill);
   const until = performance.now() + START_TIMEOUT_MS;
   while (!(await accepts(port))) {
     if (child.exitCode !== null || performance.now() > until) {
@@ -67,11 +71,11 @@ export async function startProgram(
 }
 
 /** Ends a process in order; what is left of its group after a while, at once. */
-async function stopGroup(child: ChildProcess, pid: number): Promise<void> {
+async function stopGroup(child: ChildProcess, kill: () => boolean): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return;
   const ended = new Promise<void>((resolve) => child.once("exit", () => resolve()));
   child.kill("SIGTERM");
-  const timer = setTimeout(() => process.kill(-pid, "SIGKILL"), STOP_TIMEOUT_MS);
+  const timer = setTimeout(kill, STOP_TIMEOUT_MS);
   await ended;
   clearTimeout(timer);
 }
