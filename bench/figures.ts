@@ -18,6 +18,15 @@ export function median(values: readonly number[]): number {
   return spread(values).median;
 }
 
+/**
+ * How many times as much one is as the other: the median of the ratios round by round, since what else the machine does
+ * changes from round to round, and less within one.
+ */
+export function pairedRatio(own: readonly number[], other: readonly number[]): number {
+  const rounds = Math.min(own.length, other.length);
+  return median(Array.from({ length: rounds }, (_, round) => (own[round] ?? NaN) / (other[round] ?? NaN)));
+}
+
 /** `12,345 (11,000–13,000)`; nothing but the median where there is only that. */
 export function written({ median, min, max }: Spread, digits = 0): string {
   return min === max

@@ -7,7 +7,7 @@
  */
 import path from "node:path";
 import { parseArgs } from "node:util";
-import { number, spread, table, written } from "./figures";
+import { median, number, pairedRatio, spread, table, written } from "./figures";
 import { Endurance } from "./endurance";
 import type { BalancedResult } from "./processes/balanced";
 import { Child, type Usage } from "./processes/child";
@@ -100,16 +100,16 @@ async function setUp(each: Case, file: string): Promise<Stand> {
 async function conclude(stands: readonly Stand[]): Promise<Verdict[]> {
   const verdicts: Verdict[] = [];
   const rows: string[][] = [];
-  const base = spread(stands[0]?.rates ?? []).median;
+  const base = stands[0]?.rates ?? [];
   for (const { each, hub, rates } of stands) {
-    const rate = spread(rates);
+    const ratio = pairedRatio(rates, base);
     const { rss } = await hub.ask<Usage>({});
-    rows.push([each.title, written(rate), number(rate.median / base, 2), number(rss / 2 ** 20)]);
+    rows.push([each.title, written(spread(rates)), number(ratio, 2), number(rss / 2 ** 20)]);
     if (each === PLAIN) continue;
     verdicts.push({
       bar: `${each.title}: within ${MOST_LOSS * 100} % of one empty queue`,
-      met: rate.median >= (1 - MOST_LOSS) * base,
-      measured: `${number(rate.median / base, 2)} x (${number(rate.median)}/s; ${number(base)}/s)`,
+      met: ratio >= 1 - MOST_LOSS,
+      measured: `${number(ratio, 2)} x (${number(median(rates))}/s; ${number(median(base))}/s)`,
     });
   }
   console.log(table(["case", "messages/s", "ratio", "hub MB"], rows));
