@@ -39,7 +39,8 @@ export class Contest {
   static async start(names: readonly SystemName[]): Promise<Contest> {
     const contest = new Contest();
     for (const signal of ["SIGINT", "SIGTERM"] as const) {
-      process.once(signal, () => void contest.stop().then(() => process.exit(130)));
+      // Not once: a second one is no reason to leave servers behind.
+      process.on(signal, () => void contest.stop().then(() => process.exit(130)));
     }
     try {
       for (const name of names) await contest.admit(name);
