@@ -90,8 +90,12 @@ async function setUp(each: Case, file: string): Promise<Stand> {
     await fill.stop();
   }
   const waiting = each.filled?.messages ?? 0;
-  // Room for what is in flight beside what waits, and for a consumer a queue on the one connection.
-  const settings = { maxConsumers: Math.max(100, each.queues), maxQueueMessages: Math.max(1_000_000, waiting * 2) };
+  // Room for what is in flight beside what waits, and for all queues and consumers to be of one connection.
+  const settings = {
+    maxConsumers: each.queues + 100,
+    maxQueuesPerClient: each.queues + 100,
+    maxQueueMessages: 1_000_000 + waiting,
+  };
   const hub = await Child.start("hub.js", { file, settings });
   const load = await Child.start("balanced.js", { url: hub.ready.url, queues: each.queues });
   return { each, hub, load, rates: [] };
