@@ -19,7 +19,7 @@ export interface Calls {
   load: [argument: null, result: Snapshot];
   queue: [argument: { readonly no: number; readonly address: string; readonly creator: string }, result: null];
   /** The result lists only the duplicates: index and first seq, in turn. */
-  append: [argument: { readonly now: number; readonly rows: Packed }, result: readonly number[]];
+  append: [argument: { readonly rows: Packed }, result: readonly number[]];
   change: [argument: { readonly now: number; readonly changes: Packed }, result: null];
   page: [
     argument: {
@@ -131,22 +131,18 @@ const NUMBERS_PER_ROW = 15;
 const NUMBERS_PER_CHANGE = 8;
 
 /** A row is its kind, what is special to the kind, and its content; a room's message is followed by its copies. */
-export function packRows(rows: readonly (AppendRow | RoomAppendRow)[]): Packed {
-  const packer = new Packer(rows.length * NUMBERS_PER_ROW);
-  for (const row of rows) {
-    if ("copies" in row) {
-      packContent(packer.number(ROW_ROOM).number(row.copies.length), row);
-      for (const { resident, message } of row.copies) {
-        packer
-          .number(resident ? 1 : 0)
-          .number(message.seq)
-          .number(message.queueNo);
-      }
-    } else {
-      packContent(packer.number(ROW_PLAIN).number(row.resident ? 1 : 0), row);
-    }
+export function packRow(packer: Packer, row: AppendRow | RoomAppendRow): void {
+  if (!("copies" in row)) {
+    packContent(packer.number(ROW_PLAIN).number(row.resident ? 1 : 0), row);
+    return;
   }
-  return packer.pack();
+  packContent(packer.number(ROW_ROOM).number(row.copies.length), row);
+  for (const { resident, message } of row.copies) {
+    packer
+      .number(resident ? 1 : 0)
+      .number(message.seq)
+      .number(message.queueNo);
+  }
 }
 
 function packContent(packer: Packer, { message, dueAt, isDueFixed }: AppendRow | RoomAppendRow): void {
@@ -159,30 +155,26 @@ function packContent(packer: Packer, { message, dueAt, isDueFixed }: AppendRow |
   packer.string(message.publisher).number(message.publishedAt);
 }
 
-export function packChanges(changes: readonly Change[]): Packed {
-  const packer = new Packer(changes.length * NUMBERS_PER_CHANGE);
-  for (const change of changes) {
-    switch (change.kind) {
-      case "end": {
-        const { row, ending } = change;
-        packer.number(CHANGE_END).number(row.seq).number(row.body).number(row.queueNo);
-        packer.number(ENDED_HOW.indexOf(ending.how)).number(ending.attempt).string(ending.id).string(ending.client);
-        break;
-      }
-      case "retry":
-        packer.number(CHANGE_RETRY).number(change.message.seq).number(change.dueAt);
-        packer.number(change.message.attempts).number(change.failures).string(change.error);
-        break;
-      case "dead": {
-        const { row, reason } = change;
-        packer.number(CHANGE_DEAD).number(row.seq).number(row.body).number(row.queueNo).number(row.attempts);
-        packer.number(change.failures).number(DEAD_REASONS.indexOf(reason));
-        packer.string(change.error).string(change.lastHolder);
-        break;
-      }
+export function packChange(packer: Packer, change: Change): void {
+  switch (change.kind) {
+    case "end": {
+      const { row, ending } = change;
+      packer.number(CHANGE_END).number(row.seq).number(row.body).number(row.queueNo);
+      packer.number(ENDED_HOW.indexOf(ending.how)).number(ending.attempt).string(ending.id).string(ending.client);
+      break;
+    }
+    case "retry":
+      packer.number(CHANGE_RETRY).number(change.message.seq).number(change.dueAt);
+      packer.number(change.message.attempts).number(change.failures).string(change.error);
+      break;
+    case "dead": {
+      const { row, reason } = change;
+      packer.number(CHANGE_DEAD).number(row.seq).number(row.body).number(row.queueNo).number(row.attempts);
+      packer.number(change.failures).number(DEAD_REASONS.indexOf(reason));
+      packer.string(change.error).string(change.lastHolder);
+      break;
     }
   }
-  return packer.pack();
 }
 
 /** About how many rows these calls touch; a call that reads counts as one. */

@@ -13,15 +13,27 @@ import type {
   Snapshot,
   StoredMessage,
 } from "../ledger/journal";
-import { unpackMessages, packRows, packChanges, type Answer, type Call, type CallKind, type Calls } from "./calls";
+import { unpackMessages, packRow, packChange, type Answer, type Call, type CallKind, type Calls } from "./calls";
+import { Packer, type Packed } from "./packed";
 import type { StorageWorker } from "./storage-thread";
 
 /** A call that the worker has not answered yet. */
 interface Pending {
-  readonly call: Call;
   readonly resolve: (result: never) => void;
   readonly reject: (error: WaybillError) => void;
 }
+
+/** Rows, or changes, of one turn on their way to the worker. */
+type Gathering = {
+  [Kind in "append" | "change"]: {
+    readonly kind: Kind;
+    readonly packer: Packer;
+    /** Rows so far. */
+    count: number;
+    /** Of the call that takes all of them. */
+    readonly answer: Promise<Calls[Kind][1]>;
+  };
+}["append" | "change"];
 
 /**
  * The journal in an SQLite file, kept by a worker thread. Calls of one turn of the event loop go to it together, and
@@ -31,7 +43,10 @@ export class SqliteJournal implements Journal {
   readonly durability = "disk";
   private readonly addresses = new Map<number, QueueAddress>();
   private readonly pending: Pending[] = [];
-  private outbox: Call[] = [];
+  private outbox: (() => Call)[] = [];
+  private hasAppend = false;
+  /** The last call in the outbox, if it can take more of its kind. */
+  private gathering: Gathering | undefined;
   private broken: WaybillError | undefined;
   private posting = false;
   /** Waits with nothing but changes in the outbox, for an append to take them along. */
@@ -71,16 +86,26 @@ export class SqliteJournal implements Journal {
     this.call("queue", { no, address, creator }).catch(() => {});
   }
 
-  async append(rows: readonly (AppendRow | RoomAppendRow)[], now: number): Promise<readonly number[]> {
-    const duplicates = await this.call("append", { now, rows: packRows(rows) });
+  async append(rows: readonly (AppendRow | RoomAppendRow)[]): Promise<readonly number[]> {
+    const gathering = this.gather("append", (packed) => ({ rows: packed }));
+    const from = gathering.count;
+    for (const row of rows) packRow(gathering.packer, row);
+    gathering.count += rows.length;
+    const duplicates = await gathering.answer;
     if (duplicates.length === 0) return NO_DUPLICATES;
     const firsts: number[] = [];
-    for (let at = 0; at < duplicates.length; at += 2) firsts[duplicates[at] ?? 0] = duplicates[at + 1] ?? 0;
+    for (let at = 0; at < duplicates.length; at += 2) {
+      const index = (duplicates[at] ?? 0) - from;
+      if (index >= 0 && index < rows.length) firsts[index] = duplicates[at + 1] ?? 0;
+    }
     return firsts;
   }
 
   async change(changes: readonly Change[]): Promise<void> {
-    await this.call("change", { now: this.clock.now(), changes: packChanges(changes) });
+    const now = this.clock.now();
+    const { packer, answer } = this.gather("change", (packed) => ({ now, changes: packed }));
+    for (const change of changes) packChange(packer, change);
+    await answer;
   }
 
   async page(
@@ -192,12 +217,31 @@ export class SqliteJournal implements Journal {
     return address;
   };
 
+  /** Appends that come one after the other travel, and are carried out, as one call; and so do changes. */
+  private gather<Kind extends Gathering["kind"]>(
+    kind: Kind,
+    makeArgument: (packed: Packed) => Calls[Kind][0],
+  ): Extract<Gathering, { kind: Kind }> {
+    if (this.gathering?.kind !== kind) {
+      const packer = new Packer(GATHERED_CELLS);
+      const answer = this.send(kind, () => makeArgument(packer.pack()));
+      this.gathering = { kind, packer, count: 0, answer } as Gathering;
+    }
+    return this.gathering as Extract<Gathering, { kind: Kind }>;
+  }
+
   private call<Kind extends CallKind>(kind: Kind, argument: Calls[Kind][0]): Promise<Calls[Kind][1]> {
+    this.gathering = undefined;
+    return this.send(kind, () => argument);
+  }
+
+  /** @param argument asked for when the call is posted. */
+  private send<Kind extends CallKind>(kind: Kind, argument: () => Calls[Kind][0]): Promise<Calls[Kind][1]> {
     if (this.broken) return Promise.reject(this.broken);
     return new Promise((resolve, reject) => {
-      const call = { kind, argument } as Call;
-      this.pending.push({ call, resolve, reject });
-      this.outbox.push(call);
+      this.pending.push({ resolve, reject });
+      this.outbox.push(() => ({ kind, argument: argument() }) as Call);
+      if (kind === "append") this.hasAppend = true;
       this.postSoon(kind);
     });
   }
@@ -216,9 +260,11 @@ export class SqliteJournal implements Journal {
     this.riding?.cancel();
     this.riding = undefined;
     this.posting = false;
-    const calls = this.outbox;
+    const calls = this.outbox.map((make) => make());
     this.outbox = [];
-    if (calls.some((call) => call.kind === "append")) this.appendedAt = this.clock.steady();
+    this.gathering = undefined;
+    if (this.hasAppend) this.appendedAt = this.clock.steady();
+    this.hasAppend = false;
     if (!this.broken && calls.length > 0) this.worker.post(calls);
   };
 
@@ -245,4 +291,6 @@ export class SqliteJournal implements Journal {
  * alone would delay the publishes behind it.
  */
 const RIDE_MS = 2;
+/** Numbers that a call has room for before it grows: a few messages. */
+const GATHERED_CELLS = 64;
 const NO_DUPLICATES: readonly number[] = [];
