@@ -10,6 +10,7 @@ import type { Dialect } from "../queue/dialect";
 import { admit, type Admission, type Gate } from "./admission";
 import { Connection, type ConnectionContext } from "./connection";
 import { Connections } from "./connections";
+import { corkSends } from "./corked";
 import { SplicingEncoder } from "./encoder";
 import { Line, type RawConnection } from "./line";
 import type { Log } from "./log";
@@ -164,6 +165,7 @@ export class Transport {
   }
 
   private watch(raw: RawConnection): void {
+    corkSends(raw);
     const line = new Line(raw, this.settings.maxBufferedBytes, (waitingBytes) => {
       this.context.log.warn({ address: raw.remoteAddress, waitingBytes }, "closing a connection that does not read");
       raw.close(true);
