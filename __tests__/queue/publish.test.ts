@@ -59,6 +59,19 @@ test("without a rate, as many as it likes", async () => {
   await hub.client("acme").publishAll(batch(1_000, "b"));
 });
 
+test("a clock that was set back or forward makes nobody wait for longer, and gives nobody more", async () => {
+  hub = await BrokerUnderTest.open();
+  const rate = new PublishRate(2, hub.clock);
+  rate.take("c", 2);
+  hub.clock.step(-3_600_000);
+  hub.clock.catchUp();
+  await hub.clock.pass(500);
+  rate.take("c", 1);
+  hub.clock.step(7_200_000);
+  hub.clock.catchUp();
+  expect(() => rate.take("c", 1)).toThrow("publish again in 500 ms");
+});
+
 test("clients that have been quiet for a second cost no memory, however many there were", async () => {
   hub = await BrokerUnderTest.open();
   const rate = new PublishRate(1, hub.clock);

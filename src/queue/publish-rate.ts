@@ -1,7 +1,7 @@
 import { WaybillError } from "../protocol/errors";
 import type { Clock } from "./clock";
 
-/** What a client may still publish at once, as of a moment. Below zero after a batch larger than a second's worth. */
+/** What a client may still publish at once, as of a moment of the steady clock. Below zero after a batch larger than a second's worth. */
 interface Bucket {
   messages: number;
   at: number;
@@ -19,7 +19,7 @@ export class PublishRate {
   /** @param perSecond messages of one client; 0: as many as it likes. */
   constructor(
     private readonly perSecond: number,
-    private readonly clock: Pick<Clock, "now">,
+    private readonly clock: Pick<Clock, "steady">,
   ) {}
 
   /** Clients that are remembered. */
@@ -35,7 +35,8 @@ export class PublishRate {
    */
   take(clientId: string, messages: number): void {
     if (this.perSecond === 0) return;
-    const now = this.clock.now();
+    // Not the time of day: set back by an hour, it would hold everybody up for as long.
+    const now = this.clock.steady();
     const left = this.leftIn(this.buckets.get(clientId), now);
     const missing = Math.min(messages, this.perSecond) - left;
     if (missing > 0) {
@@ -51,9 +52,7 @@ export class PublishRate {
 
   private leftIn(bucket: Bucket | undefined, now: number): number {
     if (bucket === undefined) return this.perSecond;
-    // Where the clock was set back nothing is added for a moment.
-    const seconds = Math.max(0, now - bucket.at) / 1_000;
-    return Math.min(this.perSecond, bucket.messages + seconds * this.perSecond);
+    return Math.min(this.perSecond, bucket.messages + ((now - bucket.at) / 1_000) * this.perSecond);
   }
 
   private sweep(now: number): void {
