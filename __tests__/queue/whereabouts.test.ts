@@ -90,7 +90,20 @@ describe("a ready message that does not move", () => {
     await hub.broker.nack(client.session, "q", client.refs, {});
     await settled();
     expect((await why("m")).stuck).toBe(
-      'its group "g" has one message out at a time, and seq 1 goes first: that one waits to be tried again',
+      'its group "g" has one message out at a time, and seq 1 goes first: that one waits too, for a consumer or for its next attempt',
+    );
+  });
+
+  test("is behind a message of its group that nobody has been given yet", async () => {
+    const client = await hub.consumer("d1", { prefetch: 2 });
+    const ids = ["first", "second", "m"];
+    await operator.publishAll(ids.map((id) => ({ id, queue: "q", event: "e", group: "g" })));
+    await settled();
+    hub.broker.cancel(client.session, "q");
+    await client.ack("first");
+    expect((await why("m")).stuck).toBe(
+      'its group "g" has one message out at a time, and seq 2 goes first: that one waits too, for a consumer or for its ' +
+        'next attempt; nobody consumes "q"; at least one message goes before it',
     );
   });
 
@@ -136,6 +149,18 @@ describe("a delayed message", () => {
       state: "delayed",
       stuck: `it is not due before ${inMs(60_000)}; it failed 2 times, the last time because: nobody at home`,
     });
+  });
+});
+
+test("a redriven message that waits for its turn has not failed since", async () => {
+  const client = await hub.consumer("d1");
+  await operator.publish("a", "m");
+  await hub.broker.nack(client.session, "q", client.refs, { dead: true, reason: "torn" });
+  const dueAt = inMs(1_000);
+  await hub.broker.dead.redrive(operator.session, "q", {}, 1);
+  expect(await why("m")).toEqual({
+    state: "delayed",
+    stuck: `it is not due before ${dueAt}; before it was redriven it failed, the last time because: torn`,
   });
 });
 

@@ -70,7 +70,7 @@ export class Inquiry {
         ? `its group "${group ?? ""}" has one message out at a time, and seq ${seq} goes first`
         : `an older message of the same id, seq ${seq}, has to be done with first`;
     const delivery = this.sessions.deliveryOf(queue, seq);
-    if (delivery === undefined) return `${first}: that one waits to be tried again`;
+    if (delivery === undefined) return `${first}: that one waits too, for a consumer or for its next attempt`;
     const id = what === "group" ? ` ("${delivery.message.id}")` : "";
     return `${first}: ${delivery.client} has that one${id} until ${isoTime(delivery.deadline)}`;
   }
@@ -98,6 +98,8 @@ function describeStanding({ client, out, prefetch }: Standing): string {
 
 function afterFailure({ lastError, failures }: { lastError: string | undefined; failures: number }): string {
   if (lastError === undefined) return "";
+  // A redrive counts none of them any more, and keeps what was said.
+  if (failures === 0) return `; before it was redriven it failed, the last time because: ${lastError}`;
   return `; it failed ${failures === 1 ? "once" : `${failures} times`}, the last time because: ${lastError}`;
 }
 
