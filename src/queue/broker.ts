@@ -51,8 +51,8 @@ export class Broker {
   private readonly handOver: HandOver;
   private readonly inquiry: Inquiry;
   private ticking: Timer | undefined;
-  /** How far the time of day was set, where the store has not followed yet. */
-  private clockStepMs = 0;
+  /** The time of day was set, and the store has not followed yet. */
+  private isStoreBehind = false;
   private draining = false;
   private closed = false;
 
@@ -265,10 +265,10 @@ export class Broker {
   private async followClock(): Promise<void> {
     const stepMs = this.clock.catchUp();
     if (stepMs !== 0) this.events.clockStepped(stepMs);
-    this.clockStepMs += stepMs;
-    if (this.clockStepMs === 0) return;
-    await this.store.moveDeadlines(this.clockStepMs);
-    this.clockStepMs = 0;
+    this.isStoreBehind ||= stepMs !== 0;
+    if (!this.isStoreBehind) return;
+    await this.store.moveDeadlines(stepMs);
+    this.isStoreBehind = false;
   }
 }
 

@@ -81,11 +81,16 @@ export class Settler {
     status: SettleStatus,
   ): Promise<SettleOutcome[]> {
     if (requests.length === 0) return [];
+    const held = session.held(queue);
+    const settling = requests.map(({ id }) => held.get(id));
     const results = await this.store.settle(requests);
     const settled = requests.map((request, index) => {
       const result = results[index] ?? "lost";
-      if (request.settlement.action !== "extend" || result === "lost")
-        session.forget(queue, request.id, request.attempt);
+      // One that is lost may be on its way to be settled otherwise: where that fails it is still held.
+      const isOver = result === "done" || result === "already";
+      // Guard against the next message of that id, which may be here under the same attempt by now.
+      const isStillHeld = isOver && session.held(queue).get(request.id) === settling[index];
+      if (isStillHeld && request.settlement.action !== "extend") session.forget(queue, request.id, request.attempt);
       return describeSettled(request, result, status);
     });
     this.events.settled(queue);
@@ -120,7 +125,11 @@ function describeSettled(request: SettleRequest, result: SettleResult, status: S
   const { id, settlement } = request;
   if (result === "already") return { id, status: "already" };
   if (result === "done") return { id, status: settlement.action === "dead" ? "dead" : status };
-  return leaseLost(request);
+  return result === "failed" ? notStored(request) : leaseLost(request);
+}
+
+function notStored({ id }: DeliveryRef): SettleError {
+  return { id, error: new WaybillError("STORE_UNAVAILABLE", "The store did not take the first ack of it.").toWire() };
 }
 
 function leaseLost({ id, attempt }: DeliveryRef): SettleError {

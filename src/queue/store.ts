@@ -44,9 +44,10 @@ export interface SettleRequest {
 }
 
 /**
- * `already`: that very delivery was acked before. `lost`: it does not hold it, nothing was changed.
+ * `already`: that very delivery was acked before. `lost`: it does not hold it, nothing was changed. `failed`: it was being
+ * acked already, and that was not stored: it is held as before.
  */
-export type SettleResult = "done" | "already" | "lost";
+export type SettleResult = "done" | "already" | "lost" | "failed";
 
 export interface QueueStats {
   readonly ready: number;
@@ -115,7 +116,10 @@ export interface MessageStore {
   /** Makes due messages ready, ends those whose time to live has passed, and returns the deliveries whose lease ran out: the caller settles them. */
   expire(now: number): Promise<readonly Delivery[]>;
 
-  /** The clock was put forward by this, or back if it is negative: moves every deadline along that was given as a duration. */
+  /**
+   * The clock was put forward by this, or back if it is negative: moves every deadline along that was given as a duration.
+   * Where it rejects, leases have moved and messages have not: the next call, with 0 if there was no step since, moves them.
+   */
   moveDeadlines(byMs: number): Promise<void>;
 
   stats(queue: QueueAddress): Promise<QueueStats>;

@@ -44,8 +44,15 @@ interface BuriedMessage extends DeadLetter {
   readonly message: StoredMessage;
 }
 
+/** A room's message in its history. */
+interface HistoryRow {
+  readonly message: StoredMessage;
+  dueAt: number | undefined;
+  readonly isDueFixed: boolean;
+}
+
 interface Room {
-  history: StoredMessage[];
+  history: HistoryRow[];
   /** The newest seq that history has lost. */
   trimmedTo: number;
   /** For each member's inbox: the seq from which on it was given everything. */
@@ -95,7 +102,7 @@ export class MemoryJournal implements Journal {
         const first = this.rememberId(row.message, now);
         if (first !== 0) return first;
         if ("copies" in row) {
-          this.keepHistory(row.message);
+          this.keepHistory({ ...row });
           for (const copy of row.copies) this.addRow(copy);
         } else {
           this.addRow(row);
@@ -170,11 +177,16 @@ export class MemoryJournal implements Journal {
     const coveredFrom = room.coveredFrom.get(inboxNo) ?? lastSeq + 1;
     room.coveredFrom.set(inboxNo, coveredFrom);
     const replayed = Array.from({ length: PRIORITIES }, () => 0);
-    if (since === undefined) return Promise.resolve({ replayed, bytes: 0, missing: undefined });
+    if (since === undefined) return Promise.resolve({ replayed, delayed: 0, bytes: 0, missing: undefined });
     const kept = this.trim(room);
-    const wanted = kept.filter((message) => message.seq < coveredFrom && isSince(message, since));
+    // All from the first one on: where the clock was set back, later ones bear an earlier time.
+    const first = kept.findIndex(({ message }) => isSince(message, since));
+    const wanted = first < 0 ? [] : kept.slice(first).filter(({ message }) => message.seq < coveredFrom);
+    const now = this.clock.now();
     let bytes = 0;
-    wanted.forEach((message, index) => {
+    let delayed = 0;
+    wanted.forEach(({ message, isDueFixed, ...row }, index) => {
+      const dueAt = row.dueAt !== undefined && row.dueAt > now ? row.dueAt : undefined;
       bytes += sizeOf(message);
       const copy: StoredMessage = {
         ...message,
@@ -186,13 +198,13 @@ export class MemoryJournal implements Journal {
         attempts: 0,
         failures: 0,
       };
-      this.addRow({ message: copy, dueAt: undefined, isDueFixed: false, resident: false });
-      replayed[message.priority] = (replayed[message.priority] ?? 0) + 1;
+      this.addRow({ message: copy, dueAt, isDueFixed, resident: false });
+      if (dueAt === undefined) replayed[message.priority] = (replayed[message.priority] ?? 0) + 1;
+      else delayed++;
     });
-    const first = wanted[0];
-    if (first) room.coveredFrom.set(inboxNo, first.seq);
+    if (wanted[0]) room.coveredFrom.set(inboxNo, wanted[0].message.seq);
     const missing = missingBefore(since, Math.min(room.trimmedTo, coveredFrom - 1));
-    return Promise.resolve({ replayed, bytes, missing });
+    return Promise.resolve({ replayed, delayed, bytes, missing });
   }
 
   leave(roomNo: number, inboxNo: number): Promise<void> {
@@ -218,7 +230,11 @@ export class MemoryJournal implements Journal {
     }
     Object.assign(this, moved);
     for (const room of this.rooms.values()) {
-      for (const message of room.history) if (message.expiresAt !== undefined) message.expiresAt += byMs;
+      for (const row of room.history) {
+        if (row.isDueFixed) continue;
+        if (row.dueAt !== undefined) row.dueAt += byMs;
+        if (row.message.expiresAt !== undefined) row.message.expiresAt += byMs;
+      }
     }
     return Promise.resolve();
   }
@@ -364,18 +380,18 @@ export class MemoryJournal implements Journal {
     return 0;
   }
 
-  private keepHistory(message: StoredMessage): void {
-    const room = this.roomOf(message.queueNo);
-    room.history.push(message);
+  private keepHistory(row: HistoryRow): void {
+    const room = this.roomOf(row.message.queueNo);
+    room.history.push(row);
     if (room.history.length > this.settings.historyMessages * 2) this.trim(room);
   }
 
-  private trim(room: Room): readonly StoredMessage[] {
+  private trim(room: Room): readonly HistoryRow[] {
     const oldest = this.clock.now() - this.settings.historyMs;
     const overflow = Math.max(0, room.history.length - this.settings.historyMessages);
-    const fresh = room.history.findIndex((message) => message.publishedAt > oldest);
+    const fresh = room.history.findIndex(({ message }) => message.publishedAt > oldest);
     const from = Math.max(overflow, fresh < 0 ? room.history.length : fresh);
-    for (const lost of room.history.splice(0, from)) room.trimmedTo = lost.seq;
+    for (const { message } of room.history.splice(0, from)) room.trimmedTo = message.seq;
     return room.history;
   }
 

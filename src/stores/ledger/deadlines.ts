@@ -25,6 +25,9 @@ interface Ending {
 
 /** Times that messages have: when they are due, and when they expire. */
 export class Deadlines {
+  /** By how much the clock was set, where the journal has not followed yet. */
+  private owedMs = 0;
+
   constructor(
     private readonly ledger: Ledger,
     private readonly events: DeadlineEvents,
@@ -95,22 +98,43 @@ export class Deadlines {
     );
   }
 
+  /** Whether the clock was set and the times of messages have not followed yet: nothing can be said to have expired. */
+  get isBehind(): boolean {
+    return this.owedMs !== 0;
+  }
+
   /** The clock was put forward by this many milliseconds: moves what was given as a duration. */
   async move(byMs: number): Promise<void> {
     const { ledger } = this;
-    // What comes later is published by the new time.
-    const { lastSeq } = ledger;
+    // Leases are nowhere else, so they follow at once; what could not be written is owed to the next call.
     for (const queue of ledger.directory.allQueues()) {
       for (const lease of queue.leases.values()) lease.deadline += byMs;
       queue.earliestDeadline += byMs;
     }
-    await ledger.journal.moveDeadlines(byMs);
-    for (const queue of ledger.directory.allQueues()) {
-      for (const { message } of queue.leases.values()) moveExpiry(message, lastSeq, byMs);
-      for (const message of queue.waitingInMemory()) moveExpiry(message, lastSeq, byMs);
+    this.owedMs += byMs;
+    const moving = this.owedMs;
+    // What comes later is published by the new time.
+    const { lastSeq } = ledger;
+    if (moving !== 0) await ledger.journal.moveDeadlines(moving);
+    this.owedMs -= moving;
+    for (const message of this.messagesInMemory()) {
+      if (message.expiresAt !== undefined && message.seq <= lastSeq) message.expiresAt += moving;
     }
     ledger.nextDue = 0;
     ledger.nextExpiry = 0;
+  }
+
+  private *messagesInMemory(): Iterable<StoredMessage> {
+    for (const queue of this.ledger.directory.allQueues()) {
+      for (const { message } of queue.leases.values()) yield message;
+      yield* queue.waitingInMemory();
+    }
+    for (const rows of this.ledger.arriving) {
+      for (const row of rows) {
+        yield row.message;
+        if ("copies" in row) for (const copy of row.copies) yield copy.message;
+      }
+    }
   }
 
   /** Ends messages that are not in memory. Meanwhile their lanes are not paged in: what is ending must not go out. */
@@ -165,8 +189,4 @@ export class Deadlines {
     for (const queue of this.ledger.leasing) count += queue.leases.size;
     return count;
   }
-}
-
-function moveExpiry(message: StoredMessage, lastSeq: number, byMs: number): void {
-  if (message.expiresAt !== undefined && message.seq <= lastSeq) message.expiresAt += byMs;
 }

@@ -36,11 +36,14 @@ export class Intake {
     }
     if (rows.length === 0) return results;
     let firsts: readonly number[];
+    this.ledger.arriving.add(rows);
     try {
       firsts = await this.ledger.journal.append(rows, messages[0]?.publishedAt ?? 0);
     } catch (error) {
       for (const row of rows) this.endAppend(row, false);
       throw error;
+    } finally {
+      this.ledger.arriving.delete(rows);
     }
     const touched = new Set<QueueState>();
     for (const [index, row] of rows.entries()) {
@@ -50,7 +53,8 @@ export class Intake {
       if (first !== 0 && place !== undefined) results[place] = { status: "duplicate", seq: first };
     }
     for (const queue of touched) {
-      if (isFull(queue, this.rulesOf(queue), 1)) this.overfull(queue);
+      const rules = this.rulesOf(queue);
+      if (rules.overflow === "drop-oldest" && isFull(queue, rules, 1)) this.overfull(queue);
       this.ledger.hint(queue.address);
     }
     return results;

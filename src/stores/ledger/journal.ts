@@ -115,10 +115,16 @@ export interface FoundRow {
 }
 
 export interface JoinedRow {
-  /** History put in the inbox, counted by priority, and its bytes. */
+  /** History put in the inbox: what is ready, counted by priority, and what is not due yet; and the bytes of both. */
   readonly replayed: readonly number[];
+  readonly delayed: number;
   readonly bytes: number;
   readonly missing: HistoryGap | undefined;
+}
+
+/** How much history was put in the inbox. */
+export function countReplayed({ replayed, delayed }: Pick<JoinedRow, "replayed" | "delayed">): number {
+  return replayed.reduce((sum, count) => sum + count, delayed);
 }
 
 /**

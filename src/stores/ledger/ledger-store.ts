@@ -25,7 +25,7 @@ import type {
 import { Deadlines } from "./deadlines";
 import { DeadRecords } from "./dead-records";
 import { Intake } from "./intake";
-import type { Change, Journal, StoredMessage } from "./journal";
+import { countReplayed, type Change, type Journal, type StoredMessage } from "./journal";
 import { Ledger, type LedgerSettings } from "./ledger";
 import { Paging } from "./paging";
 import type { Lease, QueueState, SettleBatch } from "./queue-state";
@@ -96,8 +96,8 @@ export class LedgerStore implements Store {
     const settling: Settling[] = [];
     const changes: Change[] = [];
     const batch: SettleBatch = { stored: undefined };
-    /** Batches with an ack that was said again: "already" is answered only when it is stored. */
-    const awaited = new Set([batch]);
+    /** Acks that were said before and are on their way: "already" is answered only when that is stored. */
+    const seconds: { readonly index: number; readonly first: SettleBatch }[] = [];
     for (const request of requests) {
       const queue = this.ledger.directory.queue(request.queue);
       const lease = queue?.leases.get(request.id);
@@ -113,7 +113,7 @@ export class LedgerStore implements Store {
       }
       if (lease.settling !== undefined) {
         const isSecondAck = request.settlement.action === "ack" && lease.settling.action === "ack";
-        if (isSecondAck) awaited.add(lease.settling.batch);
+        if (isSecondAck) seconds.push({ index: results.length, first: lease.settling.batch });
         results.push(isSecondAck ? "already" : "lost");
         continue;
       }
@@ -128,7 +128,12 @@ export class LedgerStore implements Store {
       changes.push(changeFor(lease, request.settlement));
     }
     if (changes.length > 0) batch.stored = this.commit(changes, settling);
-    for (const { stored } of awaited) await stored;
+    await batch.stored;
+    for (const { index, first } of seconds) {
+      await first.stored?.catch(() => {
+        results[index] = "failed";
+      });
+    }
     return results;
   }
 
@@ -174,9 +179,12 @@ export class LedgerStore implements Store {
     try {
       const joined = await this.journal.join(room.no, inbox.no, since, firstSeq, lastSeq);
       replayed = joined.replayed;
-      const count = replayed.reduce((sum, each) => sum + each, 0);
+      const count = countReplayed(joined);
       inbox.total += count;
       inbox.bytes += joined.bytes;
+      inbox.delayed += joined.delayed;
+      // The next look finds out when.
+      if (joined.delayed > 0) ledger.lookForDueAt(0);
       // The history may hold what has a time to live: the next look finds out until when.
       if (count > 0) ledger.lookForExpiryAt(0);
       endJoin(true);
@@ -256,7 +264,9 @@ export class LedgerStore implements Store {
       const request = open[place];
       const message = request && this.takeReady(queue, now);
       if (request === undefined || message === undefined) break;
-      dealt.push(queue.lease(message, request.holder, request.client, deadline));
+      const lease = queue.lease(message, request.holder, request.client, deadline);
+      this.recentAcks.forget(queue.no, message.id, lease.attempt);
+      dealt.push(lease);
       request.limit--;
       request.limitBytes -= sizeOf(message);
       if (request.limit > 0 && request.limitBytes > 0) continue;
@@ -270,7 +280,7 @@ export class LedgerStore implements Store {
     for (;;) {
       const message = queue.takeNext();
       if (message === undefined) return undefined;
-      if (message.expiresAt === undefined || message.expiresAt > now) return message;
+      if (message.expiresAt === undefined || message.expiresAt > now || this.deadlines.isBehind) return message;
       void this.deadlines.endInMemory(queue, message);
     }
   }

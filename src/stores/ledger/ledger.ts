@@ -2,7 +2,7 @@ import type { Clock } from "../../queue/clock";
 import type { QueueAddress } from "../../queue/message";
 import type { RuleBook } from "../../queue/queue-rules";
 import { Directory, type DirectoryLimits } from "./directory";
-import type { Journal, Snapshot } from "./journal";
+import type { AppendRow, Journal, RoomAppendRow, Snapshot } from "./journal";
 import { MemoryBudget } from "./memory-budget";
 import type { QueueState } from "./queue-state";
 
@@ -23,6 +23,8 @@ export class Ledger {
   readonly budget: MemoryBudget;
   /** Queues that may have something out. */
   readonly leasing = new Set<QueueState>();
+  /** Messages on their way to the disk. */
+  readonly arriving = new Set<readonly (AppendRow | RoomAppendRow)[]>();
   lastSeq = 0;
   /** Nothing is due, or expires, before. */
   nextDue = Infinity;

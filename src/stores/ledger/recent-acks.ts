@@ -26,6 +26,14 @@ export class RecentAcks {
     this.count = 0;
   }
 
+  /** This attempt is given out now: an older message had the same id, and an ack of this one is not yet said. */
+  forget(queueNo: number, id: string, attempt: number): void {
+    for (const acks of [this.young, this.old]) {
+      const ofQueue = acks.get(queueNo);
+      if (ofQueue?.get(id) === attempt) ofQueue.delete(id);
+    }
+  }
+
   has(queueNo: number, id: string, attempt: number): boolean {
     return (this.young.get(queueNo)?.get(id) ?? this.old.get(queueNo)?.get(id)) === attempt;
   }

@@ -61,6 +61,10 @@ export class Appender {
   writeLastSeq(): void {
     if (this.lastSeq === this.writtenSeq) return;
     this.setLastSeq.run(this.lastSeq);
+  }
+
+  /** The transaction was committed. */
+  keep(): void {
     this.writtenSeq = this.lastSeq;
   }
 

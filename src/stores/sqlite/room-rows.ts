@@ -19,6 +19,7 @@ export class RoomRows {
   private readonly setTrimmedTo: Statement;
   private readonly trimmedTo: Statement;
   private readonly history: Statement;
+  private readonly firstSince: Statement;
   private readonly insertMember: Statement;
   private readonly coveredFrom: Statement;
   private readonly setCoveredFrom: Statement;
@@ -32,8 +33,8 @@ export class RoomRows {
     private readonly settings: { readonly historyMessages: number; readonly historyMs: number },
   ) {
     this.insertBody = database.prepare(
-      `INSERT INTO bodies (seq, room, kept, refs, priority, bytes, due_fixed, expires_at, id, event, payload, grp, headers, publisher, published_at, content_check)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+      `INSERT INTO bodies (seq, room, kept, refs, priority, bytes, due_at, due_fixed, expires_at, id, event, payload, grp, headers, publisher, published_at, content_check)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     );
     this.releaseBody = database.prepare("UPDATE bodies SET refs = refs - 1 WHERE seq = ?");
     this.deleteUnused = database.prepare("DELETE FROM bodies WHERE seq = ? AND refs = 0 AND kept = 0");
@@ -49,14 +50,18 @@ export class RoomRows {
     this.setTrimmedTo = database.prepare("UPDATE queues SET trimmed_to = max(trimmed_to, ?) WHERE no = ?");
     this.trimmedTo = database.prepare("SELECT trimmed_to FROM queues WHERE no = ?").pluck();
     this.history = database.prepare(
-      "SELECT seq, priority, bytes, expires_at FROM bodies WHERE room = ? AND kept = 1 AND seq > ? AND seq < ? AND published_at >= ? ORDER BY seq",
+      `SELECT seq, priority, bytes, due_at, due_fixed, expires_at FROM bodies
+       WHERE room = ? AND kept = 1 AND seq > ? AND seq < ? AND seq >= ? ORDER BY seq`,
     );
+    this.firstSince = database
+      .prepare("SELECT min(seq) FROM bodies WHERE room = ? AND kept = 1 AND published_at >= ?")
+      .pluck();
     this.insertMember = database.prepare("INSERT OR IGNORE INTO members (room, inbox, covered_from) VALUES (?, ?, ?)");
     this.coveredFrom = database.prepare("SELECT covered_from FROM members WHERE room = ? AND inbox = ?").pluck();
     this.setCoveredFrom = database.prepare("UPDATE members SET covered_from = ? WHERE room = ? AND inbox = ?");
     this.deleteMember = database.prepare("DELETE FROM members WHERE room = ? AND inbox = ?");
     this.insertCopy = database.prepare(
-      "INSERT INTO messages (seq, queue, priority, bytes, due_at, expires_at, body, attempts, failures) VALUES (?, ?, ?, ?, NULL, ?, ?, 0, 0)",
+      "INSERT INTO messages (seq, queue, priority, bytes, due_at, due_fixed, expires_at, body, attempts, failures) VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0, 0)",
     );
   }
 
@@ -72,6 +77,7 @@ export class RoomRows {
       copies,
       content.priority,
       bytes,
+      content.dueAt,
       content.isDueFixed,
       content.expiresAt,
       id,
@@ -97,23 +103,31 @@ export class RoomRows {
 
   join({ roomNo, inboxNo, since, firstSeq, lastSeq, now }: Calls["join"][0]): JoinedRow {
     this.insertMember.run(roomNo, inboxNo, lastSeq + 1);
-    if (since === undefined) return { replayed: [], bytes: 0, missing: undefined };
+    if (since === undefined) return { replayed: [], delayed: 0, bytes: 0, missing: undefined };
     this.trimHistory(roomNo, now);
     const coveredFrom = Number(this.coveredFrom.get(roomNo, inboxNo));
     const { afterSeq, fromTime } = boundsOf(since);
-    const rows = this.history.all(roomNo, afterSeq, coveredFrom, fromTime) as {
+    // All from the first one of that time on: where the clock was set back, later ones bear an earlier time.
+    const fromSeq = fromTime === undefined ? 0 : (this.firstSince.get(roomNo, fromTime) ?? Infinity);
+    const rows = this.history.all(roomNo, afterSeq, coveredFrom, fromSeq) as {
       seq: number;
       priority: number;
       bytes: number;
+      due_at: number | null;
+      due_fixed: number | null;
       expires_at: number | null;
     }[];
     const replayed: number[] = Array.from({ length: PRIORITIES }, () => 0);
     let bytes = 0;
+    let delayed = 0;
     rows.forEach((row, index) => {
-      this.insertCopy.run(firstSeq + index, inboxNo, row.priority, row.bytes, row.expires_at, row.seq);
+      const { priority, due_at, due_fixed, expires_at } = row;
+      const dueAt = due_at !== null && due_at > now ? due_at : null;
+      this.insertCopy.run(firstSeq + index, inboxNo, priority, row.bytes, dueAt, due_fixed, expires_at, row.seq);
       bytes += row.bytes;
       this.addRefs.run(row.seq);
-      replayed[row.priority] = (replayed[row.priority] ?? 0) + 1;
+      if (dueAt === null) replayed[priority] = (replayed[priority] ?? 0) + 1;
+      else delayed++;
     });
     const first = rows[0];
     if (first) this.setCoveredFrom.run(first.seq, roomNo, inboxNo);
@@ -122,7 +136,7 @@ export class RoomRows {
       since !== "all" && "afterSeq" in since && since.afterSeq < lost
         ? { from: since.afterSeq + 1, to: lost }
         : undefined;
-    return { replayed, bytes, missing };
+    return { replayed, delayed, bytes, missing };
   }
 
   leave({ roomNo, inboxNo }: Calls["leave"][0]): void {
@@ -141,7 +155,8 @@ export class RoomRows {
   }
 }
 
-function boundsOf(since: Since): { afterSeq: number; fromTime: number } {
-  if (since === "all") return { afterSeq: 0, fromTime: 0 };
-  return "afterSeq" in since ? { afterSeq: since.afterSeq, fromTime: 0 } : { afterSeq: 0, fromTime: since.fromTime };
+function boundsOf(since: Since): { afterSeq: number; fromTime: number | undefined } {
+  if (since === "all") return { afterSeq: 0, fromTime: undefined };
+  if ("afterSeq" in since) return { afterSeq: since.afterSeq, fromTime: undefined };
+  return { afterSeq: 0, fromTime: since.fromTime };
 }

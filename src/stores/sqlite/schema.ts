@@ -97,6 +97,7 @@ const MIGRATIONS: readonly string[] = [
     refs INTEGER NOT NULL,
     priority INTEGER NOT NULL,
     bytes INTEGER NOT NULL,
+    due_at INTEGER,
     due_fixed INTEGER,
     expires_at INTEGER,
     id TEXT NOT NULL,

@@ -2,7 +2,7 @@ import fs from "node:fs";
 import path from "node:path";
 import Database from "better-sqlite3";
 import type { Clock } from "../../queue/clock";
-import type { Snapshot } from "../ledger/journal";
+import { countReplayed, type Snapshot } from "../ledger/journal";
 import { Appender } from "./appender";
 import type { Call, CallKind, Calls, WorkerSettings } from "./calls";
 import { Changer } from "./changer";
@@ -82,6 +82,7 @@ export class SqliteFile {
     this.moves = [
       "UPDATE messages SET due_at = due_at + ? WHERE due_at IS NOT NULL AND due_fixed IS NULL",
       "UPDATE messages SET expires_at = expires_at + ? WHERE expires_at IS NOT NULL AND due_fixed IS NULL",
+      "UPDATE bodies SET due_at = due_at + ? WHERE due_at IS NOT NULL AND due_fixed IS NULL",
       "UPDATE bodies SET expires_at = expires_at + ? WHERE expires_at IS NOT NULL AND due_fixed IS NULL",
     ].map((sql) => database.prepare(sql));
   }
@@ -110,6 +111,7 @@ export class SqliteFile {
     }
     this.unfiled = [];
     this.marks.keep();
+    this.appender.keep();
     this.endings.keep();
     return results;
   }
@@ -148,7 +150,7 @@ export class SqliteFile {
         return this.dead.purge(call.argument);
       case "join": {
         const joined = this.rooms.join(call.argument);
-        this.appender.sawSeq(call.argument.firstSeq + joined.replayed.reduce((sum, count) => sum + count, 0));
+        this.appender.sawSeq(call.argument.firstSeq + countReplayed(joined));
         return joined;
       }
       case "leave":
