@@ -2,6 +2,6 @@ import { openStore } from "../../src/stores/open-store";
 import { describeStore } from "./store-suite";
 
 describeStore("memory", {
-  open: (settings) => openStore("memory:", settings, () => {}),
+  open: (settings, clock) => openStore("memory:", settings, () => {}, clock),
   cleanUp: () => Promise.resolve(),
 });

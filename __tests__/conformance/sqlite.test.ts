@@ -1,4 +1,4 @@
-import { SqliteUnderTest } from "./sqlite-under-test";
+import { SqliteInProcess } from "./sqlite-in-process";
 import { describeStore } from "./store-suite";
 
-describeStore("sqlite", new SqliteUnderTest());
+describeStore("sqlite", new SqliteInProcess());

@@ -1,105 +1,120 @@
 /**
- * Random histories on each store, held against a plain model. A failure prints the seed and the shortest history that
- * fast-check found; `fc.assert(…, { seed, path })` with what it printed runs it again.
+ * Random histories on each store, held against a plain model. A failure says how to run it again; `MODEL_RUNS` says how
+ * many histories each store is put through, where that is to be more or less than usual.
  */
+import path from "node:path";
 import fc from "fast-check";
 import { LedgerStore } from "../../src/stores/ledger/ledger-store";
+import { openStore } from "../../src/stores/open-store";
+import { SqliteInProcess } from "../conformance/sqlite-in-process";
 import { SqliteUnderTest } from "../conformance/sqlite-under-test";
+import { SetClock } from "../conformance/store-in-suite";
+import { auditLedger } from "../stores/ledger-audit";
 import { SlowJournal } from "../stores/slow-journal";
-import { MODEL_SETTINGS, QUEUES, StoreModel, type Command, type StepCommand } from "./store-model";
+import { histories, type Command } from "./store-model/commands";
+import { MODEL_SETTINGS } from "./store-model/scene";
+import { StoreModel } from "./store-model/store-model";
 
-const step: fc.Arbitrary<StepCommand> = fc.oneof(
-  {
-    weight: 5,
-    arbitrary: fc.record({
-      kind: fc.constant("append" as const),
-      target: fc.nat(QUEUES.length),
-      count: fc.integer({ min: 1, max: 12 }),
-      priority: fc.constantFrom(0, 4, 4, 9),
-      group: fc.option(fc.nat(1), { nil: undefined, freq: 1 }),
-      delayMs: fc.option(fc.integer({ min: 1, max: 4_000 }), { nil: undefined, freq: 2 }),
-      ttlMs: fc.option(fc.integer({ min: 1, max: 5_000 }), { nil: undefined, freq: 2 }),
-      again: fc.boolean(),
-    }),
-  },
-  {
-    weight: 5,
-    arbitrary: fc.record({
-      kind: fc.constant("lease" as const),
-      queue: fc.nat(QUEUES.length - 1),
-      holders: fc.integer({ min: 1, max: 2 }),
-      limit: fc.integer({ min: 1, max: 12 }),
-    }),
-  },
-  {
-    weight: 5,
-    arbitrary: fc.record({
-      kind: fc.constant("settle" as const),
-      pick: fc.nat(100),
-      count: fc.integer({ min: 1, max: 12 }),
-      action: fc.constantFrom("ack", "ack", "retry", "delay", "dead", "extend"),
-      wrong: fc.option(fc.constantFrom("attempt", "holder"), { nil: undefined, freq: 1 }),
-    }),
-  },
-  {
-    weight: 3,
-    arbitrary: fc.record({ kind: fc.constant("tick" as const), ms: fc.constantFrom(0, 500, 2_000, 31_000) }),
-  },
-  {
-    weight: 1,
-    arbitrary: fc.record({ kind: fc.constant("join" as const), inbox: fc.nat(1), replay: fc.boolean() }),
-  },
-  { weight: 1, arbitrary: fc.record({ kind: fc.constant("leave" as const), inbox: fc.nat(1) }) },
-);
+const { MODEL_SEED, MODEL_PATH, MODEL_RUNS } = process.env;
 
-const together = fc.record({ kind: fc.constant("together" as const), steps: fc.array(step, { maxLength: 6 }) });
-const fault = fc.record({ kind: fc.constant("fault" as const), steps: fc.array(step, { maxLength: 4 }) });
-const dead = fc.record({
-  kind: fc.constant("dead" as const),
-  fate: fc.constantFrom("redrive", "purge"),
-  queue: fc.nat(QUEUES.length - 1),
-});
-const restart = fc.record({ kind: fc.constant("restart" as const), how: fc.constantFrom("closed", "crashed") });
-
-function histories(maxLength: number, restarts: number): fc.Arbitrary<Command[]> {
-  const command = fc.oneof<fc.MaybeWeightedArbitrary<Command>[]>(
-    { weight: 40, arbitrary: step },
-    { weight: 20, arbitrary: together },
-    { weight: 4, arbitrary: fault },
-    { weight: 2, arbitrary: dead },
-    { weight: restarts, arbitrary: restart },
-  );
-  return fc.array(command, { maxLength, size: "max" });
+interface Subject {
+  readonly name: string;
+  /** Histories, as many as usual. */
+  readonly runs: number;
+  readonly commands: fc.Arbitrary<Command[]>;
+  readonly isSlow?: boolean;
+  run(commands: readonly Command[]): Promise<void>;
 }
 
-test.each([
-  ["at once", false],
-  ["late", true],
-])("a ledger with lanes so short that it pages, on a journal that answers %s", async (_when, isLate) => {
-  await fc.assert(
-    fc.asyncProperty(histories(60, 0), async (commands) => {
-      const journal = new SlowJournal(MODEL_SETTINGS);
-      if (isLate) journal.answerInTurn();
-      const store = await LedgerStore.open(journal, { laneWindow: 4, ...MODEL_SETTINGS });
-      await new StoreModel(store, { setFailing: (failing) => (journal.failing = failing) }).run(commands);
-    }),
-    { numRuns: 150 },
-  );
-});
+async function runOnLedger(commands: readonly Command[], isLate: boolean): Promise<void> {
+  const clock = new SetClock();
+  const journal = new SlowJournal(MODEL_SETTINGS, clock);
+  if (isLate) journal.answerInTurn();
+  const store = await LedgerStore.open(journal, { laneWindow: 4, ...MODEL_SETTINGS });
+  await new StoreModel(store, clock, {
+    setFailing: (failing) => (journal.failing = failing),
+    audit: () => auditLedger(store),
+  }).run(commands);
+}
 
-test("SQLite, closed and crashed in between", async () => {
-  await fc.assert(
-    fc.asyncProperty(histories(150, 2), async (commands) => {
-      const subject = new SqliteUnderTest();
-      const store = await subject.open(MODEL_SETTINGS);
-      try {
-        await new StoreModel(store, { reopen: (how) => subject.reopen(how) }).run(commands);
-      } finally {
-        await subject.close();
-        await subject.cleanUp();
-      }
-    }),
-    // A shorter history of the same fault would take as many starts of the store to find.
-    { numRuns: 6, endOnFailure: true },
-  );
-}, 120_000);
+async function runInMemory(commands: readonly Command[]): Promise<void> {
+  const clock = new SetClock();
+  await new StoreModel(await openStore("memory:", MODEL_SETTINGS, () => {}, clock), clock).run(commands);
+}
+
+async function runOnSqlite(commands: readonly Command[]): Promise<void> {
+  const clock = new SetClock();
+  const subject = new SqliteInProcess();
+  let store = await subject.open(MODEL_SETTINGS, clock);
+  try {
+    await new StoreModel(store, clock, {
+      reopen: async (how) => (store = await subject.reopen(how)),
+      setFailing: (failing) => (subject.failing = failing),
+      audit: () => auditLedger(store),
+    }).run(commands);
+  } finally {
+    await subject.cleanUp();
+  }
+}
+
+async function runOnSqliteThread(commands: readonly Command[]): Promise<void> {
+  const clock = new SetClock();
+  const subject = new SqliteUnderTest();
+  const store = await subject.open(MODEL_SETTINGS, clock);
+  try {
+    await new StoreModel(store, clock, { reopen: (how) => subject.reopen(how) }).run(commands);
+  } finally {
+    await subject.cleanUp();
+  }
+}
+
+const SUBJECTS: readonly Subject[] = [
+  { name: "memory", runs: 200, commands: histories(60, 0), run: runInMemory },
+  {
+    name: "a ledger that pages, on a journal that answers at once",
+    runs: 500,
+    commands: histories(60, 0),
+    run: (commands) => runOnLedger(commands, false),
+  },
+  {
+    name: "a ledger that pages, on a journal that answers late",
+    runs: 500,
+    commands: histories(60, 0),
+    run: (commands) => runOnLedger(commands, true),
+  },
+  {
+    name: "SQLite on this thread, closed and crashed in between",
+    runs: 300,
+    commands: histories(100, 2),
+    run: runOnSqlite,
+  },
+  {
+    name: "SQLite in its own thread, closed and crashed in between",
+    runs: 2,
+    commands: histories(150, 2),
+    isSlow: true,
+    run: runOnSqliteThread,
+  },
+];
+
+test.each(SUBJECTS)(
+  "$name",
+  async ({ name, runs, commands, isSlow, run }) => {
+    const details = await fc.check(fc.asyncProperty(commands, run), {
+      numRuns: Number(MODEL_RUNS ?? runs),
+      // A shorter history would take as many starts of the thread to find.
+      endOnFailure: isSlow === true,
+      // Finding a shorter history takes the same patience as a hundred more histories.
+      interruptAfterTimeLimit: 100_000 + 1_000 * Number(MODEL_RUNS ?? 0),
+      ...(MODEL_SEED === undefined ? {} : { seed: Number(MODEL_SEED) }),
+      ...(MODEL_PATH === undefined ? {} : { path: MODEL_PATH }),
+    });
+    if (!details.failed) return;
+    const again = `MODEL_SEED=${details.seed} MODEL_PATH=${details.counterexamplePath} npx jest ${path.relative(process.cwd(), __filename)} -t "${name}"`;
+    const history = JSON.stringify(details.counterexample?.[0], null, 1);
+    const { errorInstance: error } = details;
+    const what = error instanceof Error ? error.message : String(error);
+    throw new Error(`${what}, after ${history}\nTo run it again: ${again}`, { cause: error });
+  },
+  3_600_000,
+);

@@ -1,80 +1,42 @@
 /** What a ledger makes of a journal that is slow or fails: which the stores themselves show only by chance. */
-import { queueAddress, roomAddress, type Delivery, type QueueAddress } from "../../src/queue/message";
-import type { SettleRequest, Settlement } from "../../src/queue/store";
-import type { LedgerSettings } from "../../src/stores/ledger/ledger";
-import { LedgerStore } from "../../src/stores/ledger/ledger-store";
+import { queueAddress, roomAddress, type Delivery } from "../../src/queue/message";
+import type { LedgerStore } from "../../src/stores/ledger/ledger-store";
 import { message } from "../conformance/store-suite";
 import { rulesWith } from "../support/rules";
-import { SlowJournal } from "./slow-journal";
+import { LedgerUnderTest, NOW, failed, queue, settling } from "./ledger-under-test";
+import type { SlowJournal } from "./slow-journal";
 
-const SETTINGS: LedgerSettings = {
-  rules: rulesWith({ maxMessages: 10_000 }),
-  maxQueues: 50,
-  maxQueuesPerClient: 50,
-  residentBytes: 2 ** 30,
-  laneWindow: 10_000,
-  historyMessages: 20,
-};
-const NOW = 1_800_000_000_000;
-const queue = queueAddress("/", "driver");
 const room = roomAddress("/", "north");
 const ada = queueAddress("/", "@ada");
 const ack = { action: "ack" } as const;
 
+let ledger: LedgerUnderTest;
 let journal: SlowJournal;
 let store: LedgerStore;
 
-async function open(settings: Partial<LedgerSettings> = {}): Promise<void> {
-  journal = new SlowJournal();
-  store = await LedgerStore.open(journal, { ...SETTINGS, ...settings });
+async function open(...settings: Parameters<typeof LedgerUnderTest.open>): Promise<void> {
+  ledger = await LedgerUnderTest.open(...settings);
+  ({ journal, store } = ledger);
 }
 
 beforeEach(() => open());
-
-function take(limit = 10_000, from: QueueAddress = queue, now = NOW): Promise<readonly Delivery[]> {
-  return store.lease(from, [{ holder: "h1", client: "c", limit, limitBytes: 1e12 }], now, 30_000);
-}
-
-/** Takes whatever there is, with what has to be paged in for it. */
-async function takeAll(from: QueueAddress = queue, now = NOW): Promise<string[]> {
-  const taken: Delivery[] = [];
-  for (let idle = 0; idle < 3; idle++) {
-    const more = await take(10_000, from, now);
-    taken.push(...more);
-    if (more.length > 0) idle = 0;
-    await new Promise<void>((resolve) => setImmediate(resolve));
-  }
-  return taken.map((delivery) => delivery.message.id);
-}
-
-function settling({ message: { queue: from, id }, attempt, holder }: Delivery, settlement: Settlement): SettleRequest {
-  return { queue: from, id, attempt, holder, settlement };
-}
-
-async function takeOne(from: QueueAddress = queue): Promise<Delivery> {
-  const [delivery] = await take(1, from);
-  if (!delivery) throw new Error("nothing was leased");
-  return delivery;
-}
-
-const failed = { code: "STORE_UNAVAILABLE" };
 
 describe("time to live", () => {
   test("ends a message once, also where a page brings it into memory meanwhile", async () => {
     await open({ laneWindow: 0 });
     const backlog = Array.from({ length: 1_025 }, (_, index) => message(`m${index}`));
     await store.append([{ ...message("mortal"), expiresAt: NOW }, ...backlog]);
-    store.onHint(() => void take(0));
+    store.onHint(() => void ledger.take(0));
     journal.holding = true;
     const expiring = store.expire(NOW);
-    await take();
+    await ledger.take();
     await journal.answer(1);
-    await take();
+    await ledger.take();
     journal.holding = false;
     await journal.answer();
     await expiring;
     await store.expire(NOW);
-    await takeAll();
+    await ledger.takeAll();
     expect(await store.stats(queue)).toMatchObject({ ready: 0, leased: 1_025, expired: 1 });
   });
 
@@ -99,7 +61,7 @@ describe("time to live", () => {
 
   test("ends a message that was out meanwhile, also if nobody asks for it again", async () => {
     await store.append([message("a", { expiresAt: NOW + 10 })]);
-    const delivery = await takeOne();
+    const delivery = await ledger.takeOne();
     await store.expire(NOW + 10);
     await store.settle([settling(delivery, { action: "retry", dueAt: undefined, error: "failed" })]);
     await store.expire(NOW + 11);
@@ -116,7 +78,7 @@ describe("time to live", () => {
 
 test("a second ack of a delivery is no better than the first", async () => {
   await store.append([message("a")]);
-  const delivery = await takeOne();
+  const delivery = await ledger.takeOne();
   journal.holding = true;
   journal.failing = true;
   const first = store.settle([settling(delivery, ack)]);
@@ -135,7 +97,7 @@ test("a second ack of a delivery is no better than the first", async () => {
 describe("membership", () => {
   const published = async (id: string): Promise<string[]> => {
     await store.append([message(id, { target: room })]);
-    return takeAll(ada);
+    return ledger.takeAll(ada);
   };
 
   test("is as the last request left it, however soon that followed the one before", async () => {
@@ -190,7 +152,7 @@ describe("order", () => {
     await store.join(room, ada, "all", "client");
     await store.append([message("delayed", { target: ada, dueAt: NOW + 10 }), message("c", { target: ada })]);
     await store.expire(NOW + 10);
-    expect(await takeAll(ada, NOW + 10)).toEqual(["a", "b", "delayed", "c"]);
+    expect(await ledger.takeAll(ada, NOW + 10)).toEqual(["a", "b", "delayed", "c"]);
   });
 
   test("a message that became due keeps its place within its group", async () => {
@@ -200,11 +162,11 @@ describe("order", () => {
       message("g3", { group: "g" }),
       message("g4", { group: "g" }),
     ]);
-    const taken = [await takeOne()];
-    expect(await take()).toEqual([]);
+    const taken = [await ledger.takeOne()];
+    expect(await ledger.take()).toEqual([]);
     await store.expire(NOW + 10);
-    expect(await take()).toEqual([]);
-    for (let next: Delivery | undefined = taken[0]; next; [next] = await take(1)) {
+    expect(await ledger.take()).toEqual([]);
+    for (let next: Delivery | undefined = taken[0]; next; [next] = await ledger.take(1)) {
       taken.push(next);
       await store.settle([settling(next, ack)]);
     }
@@ -212,13 +174,13 @@ describe("order", () => {
   });
 
   test("a group is not overtaken while its next message waits for another one of its id", async () => {
-    store = await LedgerStore.open(new SlowJournal({ dedupMaxIds: 2 }), SETTINGS);
+    await open({}, { dedupMaxIds: 2 });
     await store.append([message("twice")]);
     for (let number = 0; number < 5; number++) await store.append([message(`filler${number}`, { target: ada })]);
     await store.append([message("twice", { group: "g" }), message("g2", { group: "g" })]);
-    const first = await takeOne();
-    expect(await take()).toEqual([]);
+    const first = await ledger.takeOne();
+    expect(await ledger.take()).toEqual([]);
     await store.settle([settling(first, ack)]);
-    expect((await take()).map((delivery) => delivery.message.id)).toEqual(["twice"]);
+    expect((await ledger.take()).map((delivery) => delivery.message.id)).toEqual(["twice"]);
   });
 });

@@ -1,3 +1,4 @@
+import type { Clock } from "../../src/queue/clock";
 import { WaybillError } from "../../src/protocol/errors";
 import type { Journal, Snapshot } from "../../src/stores/ledger/journal";
 import { MemoryJournal, type MemoryJournalSettings } from "../../src/stores/memory";
@@ -13,7 +14,7 @@ export class SlowJournal implements Journal {
   private readonly held: (() => void)[] = [];
   private onHeld = (): void => {};
 
-  constructor(settings: Partial<MemoryJournalSettings> = {}) {
+  constructor(settings: Partial<MemoryJournalSettings> = {}, clock?: Pick<Clock, "now">) {
     const byDefault = {
       dedupWindowMs: 60_000,
       dedupMaxIds: 10_000,
@@ -21,7 +22,7 @@ export class SlowJournal implements Journal {
       historyMs: 3_600_000,
       maxEndings: 1_000,
     };
-    this.inner = new MemoryJournal({ ...byDefault, ...settings });
+    this.inner = new MemoryJournal({ ...byDefault, ...settings }, clock);
   }
 
   /** Lets answers go by themselves, one in each turn of the event loop. */

@@ -118,6 +118,8 @@ export class MemoryJournal implements Journal {
       const row = this.rows.get(seq);
       if (row === undefined) continue;
       if (change.kind === "retry") {
+        row.message.failures = change.failures;
+        row.message.lastError = change.error;
         this.delay(row, change.dueAt);
         continue;
       }
@@ -162,7 +164,7 @@ export class MemoryJournal implements Journal {
       kept.push(row.item);
     }
     const next = this.expiring.peek()?.at;
-    for (const row of kept) this.expiring.push(row.expiresAt ?? 0, row);
+    for (const row of kept) this.expiring.push(row.expiresAt ?? 0, row.message.seq, row);
     return Promise.resolve({ rows, next });
   }
 
@@ -177,7 +179,8 @@ export class MemoryJournal implements Journal {
     const coveredFrom = room.coveredFrom.get(inboxNo) ?? lastSeq + 1;
     room.coveredFrom.set(inboxNo, coveredFrom);
     const replayed = Array.from({ length: PRIORITIES }, () => 0);
-    if (since === undefined) return Promise.resolve({ replayed, delayed: 0, bytes: 0, missing: undefined });
+    if (since === undefined)
+      return Promise.resolve({ replayed, delayed: 0, bytes: 0, delayedBytes: 0, missing: undefined });
     const kept = this.trim(room);
     // All from the first one on: where the clock was set back, later ones bear an earlier time.
     const first = kept.findIndex(({ message }) => isSince(message, since));
@@ -185,6 +188,7 @@ export class MemoryJournal implements Journal {
     const now = this.clock.now();
     let bytes = 0;
     let delayed = 0;
+    let delayedBytes = 0;
     wanted.forEach(({ message, isDueFixed, ...row }, index) => {
       const dueAt = row.dueAt !== undefined && row.dueAt > now ? row.dueAt : undefined;
       bytes += sizeOf(message);
@@ -198,13 +202,17 @@ export class MemoryJournal implements Journal {
         attempts: 0,
         failures: 0,
       };
-      this.addRow({ message: copy, dueAt, isDueFixed, resident: false });
-      if (dueAt === undefined) replayed[message.priority] = (replayed[message.priority] ?? 0) + 1;
-      else delayed++;
+      this.addRow({ message: copy, dueAt, isDueFixed: isDueFixed && dueAt !== undefined, resident: false });
+      if (dueAt === undefined) {
+        replayed[message.priority] = (replayed[message.priority] ?? 0) + 1;
+      } else {
+        delayed++;
+        delayedBytes += sizeOf(message);
+      }
     });
     if (wanted[0]) room.coveredFrom.set(inboxNo, wanted[0].message.seq);
     const missing = missingBefore(since, Math.min(room.trimmedTo, coveredFrom - 1));
-    return Promise.resolve({ replayed, delayed, bytes, missing });
+    return Promise.resolve({ replayed, delayed, bytes, delayedBytes, missing });
   }
 
   leave(roomNo: number, inboxNo: number): Promise<void> {
@@ -225,8 +233,8 @@ export class MemoryJournal implements Journal {
     const moved = { delayed: new TimeHeap<Row>(), expiring: new TimeHeap<Row>() };
     for (const row of this.rows.values()) {
       const move = row.isDueFixed ? 0 : byMs;
-      if (row.dueAt !== undefined) moved.delayed.push((row.dueAt += move), row);
-      if (row.expiresAt !== undefined) moved.expiring.push((row.expiresAt += move), row);
+      if (row.dueAt !== undefined) moved.delayed.push((row.dueAt += move), row.message.seq, row);
+      if (row.expiresAt !== undefined) moved.expiring.push((row.expiresAt += move), row.message.seq, row);
     }
     Object.assign(this, moved);
     for (const room of this.rooms.values()) {
@@ -277,13 +285,12 @@ export class MemoryJournal implements Journal {
   redrive(
     queueNo: number,
     selection: DeadSelection,
-    diedBy: number,
+    afterSeq: number,
     limit: number,
     spread: { readonly from: number; readonly everyMs: number } | undefined,
   ): Promise<readonly StoredMessage[]> {
-    const diedUntil = Math.min(diedBy, selection.diedUntil ?? Infinity);
-    const letters = this.takeDead(queueNo, { ...selection, diedUntil }, limit);
-    const messages = letters.map(({ message }): StoredMessage => ({ ...message, failures: 0, expiresAt: undefined }));
+    const letters = this.takeDead(queueNo, selection, limit, afterSeq);
+    const messages = letters.map(({ message }): StoredMessage => ({ ...message, failures: 0 }));
     for (const [index, message] of messages.entries()) {
       const dueAt = spread ? Math.round(spread.from + index * spread.everyMs) : undefined;
       this.addRow({ message, dueAt, isDueFixed: false, resident: false });
@@ -292,7 +299,7 @@ export class MemoryJournal implements Journal {
   }
 
   purge(queueNo: number, selection: DeadSelection, limit: number): Promise<number> {
-    const letters = this.takeDead(queueNo, selection, limit);
+    const letters = this.takeDead(queueNo, selection, limit, 0);
     for (const { message } of letters) {
       this.noteEnding(queueNo, { id: message.id, how: "purged", attempt: message.attempts, client: undefined });
     }
@@ -310,14 +317,14 @@ export class MemoryJournal implements Journal {
   private addRow({ message, dueAt, isDueFixed, resident }: AppendRow): void {
     const row: Row = { message, dueAt: undefined, isDueFixed, expiresAt: message.expiresAt };
     this.rows.set(message.seq, row);
-    if (message.expiresAt !== undefined) this.expiring.push(message.expiresAt, row);
+    if (message.expiresAt !== undefined) this.expiring.push(message.expiresAt, message.seq, row);
     if (dueAt !== undefined) this.delay(row, dueAt);
     else if (!resident) this.putOnDisk(message);
   }
 
   private delay(row: Row, dueAt: number | undefined): void {
     row.dueAt = dueAt;
-    if (dueAt !== undefined) this.delayed.push(dueAt, row);
+    if (dueAt !== undefined) this.delayed.push(dueAt, row.message.seq, row);
   }
 
   /** The message as a journal on disk would read it. */
@@ -334,11 +341,12 @@ export class MemoryJournal implements Journal {
     if (lane[at]?.seq !== message.seq) lane.splice(at, 0, message);
   }
 
-  private takeDead(queueNo: number, selection: DeadSelection, limit: number): BuriedMessage[] {
+  private takeDead(queueNo: number, selection: DeadSelection, limit: number, afterSeq: number): BuriedMessage[] {
     const taken: BuriedMessage[] = [];
     const left: BuriedMessage[] = [];
     for (const letter of (this.dead.get(queueNo) ?? []).sort(bySeq)) {
-      (taken.length < limit && isSelected(letter, selection) ? taken : left).push(letter);
+      const isNext = taken.length < limit && letter.message.seq > afterSeq && isSelected(letter, selection);
+      (isNext ? taken : left).push(letter);
     }
     this.dead.set(queueNo, left);
     return taken;
@@ -349,7 +357,8 @@ export class MemoryJournal implements Journal {
     { failures, reason, error, lastHolder }: Extract<Change, { kind: "dead" }>,
   ): void {
     const letters = this.dead.get(message.queueNo) ?? [];
-    letters.push({ message: { ...message, failures, lastError: error }, reason, lastHolder, diedAt: this.clock.now() });
+    const buried = { ...message, failures, lastError: error, expiresAt: undefined };
+    letters.push({ message: buried, reason, lastHolder, diedAt: this.clock.now() });
     this.dead.set(message.queueNo, letters);
   }
 

@@ -44,7 +44,7 @@ export async function openStore(
   const { scheme, rest } = /^(?<scheme>[a-z]+):(?<rest>.*)$/.exec(url)?.groups ?? {};
   if (scheme === "memory" && rest === "") {
     const unbounded = { ...settings, laneWindow: Infinity, residentBytes: Infinity };
-    return LedgerStore.open(new MemoryJournal(settings, clock), unbounded, clock);
+    return LedgerStore.open(new MemoryJournal(settings, clock), unbounded);
   }
   if (scheme === "sqlite" && rest) {
     const { dedupWindowMs, dedupMaxIds, historyMessages, historyMs, maxEndings } = settings;
@@ -57,7 +57,7 @@ export async function openStore(
       maxEndings,
     });
     const journal = new SqliteJournal(worker, clock, onBroken);
-    return LedgerStore.open(journal, { ...settings, laneWindow: settings.laneWindow ?? LANE_WINDOW }, clock);
+    return LedgerStore.open(journal, { ...settings, laneWindow: settings.laneWindow ?? LANE_WINDOW });
   }
   throw new Error(`"${url}" names no store: use sqlite:<path of a file> or memory:`);
 }

@@ -1,20 +1,27 @@
-/** Items by a time, the earliest first: a binary heap. */
+/** An item and its time; of those with the same time, the lower seq is the earlier. */
+interface Entry<Item> {
+  readonly at: number;
+  readonly seq: number;
+  readonly item: Item;
+}
+
+/** Items by a time and then a seq, the earliest first: a binary heap. */
 export class TimeHeap<Item> {
-  private readonly entries: { readonly at: number; readonly item: Item }[] = [];
+  private readonly entries: Entry<Item>[] = [];
 
   peek(): { readonly at: number; readonly item: Item } | undefined {
     return this.entries[0];
   }
 
-  push(at: number, item: Item): void {
+  push(at: number, seq: number, item: Item): void {
     const entries = this.entries;
     let index = entries.length;
-    const entry = { at, item };
+    const entry = { at, seq, item };
     entries.push(entry);
     while (index > 0) {
       const parentIndex = (index - 1) >> 1;
       const parent = entries[parentIndex];
-      if (parent === undefined || parent.at <= at) break;
+      if (parent === undefined || !isBefore(entry, parent)) break;
       entries[index] = parent;
       index = parentIndex;
     }
@@ -31,15 +38,19 @@ export class TimeHeap<Item> {
       let childIndex = index * 2 + 1;
       let child = entries[childIndex];
       const right = entries[childIndex + 1];
-      if (child !== undefined && right !== undefined && right.at < child.at) {
+      if (child !== undefined && right !== undefined && isBefore(right, child)) {
         child = right;
         childIndex++;
       }
-      if (child === undefined || child.at >= last.at) break;
+      if (child === undefined || !isBefore(child, last)) break;
       entries[index] = child;
       index = childIndex;
     }
     entries[index] = last;
     return first.item;
   }
+}
+
+function isBefore(a: Entry<unknown>, b: Entry<unknown>): boolean {
+  return a.at < b.at || (a.at === b.at && a.seq < b.seq);
 }

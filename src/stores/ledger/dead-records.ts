@@ -17,9 +17,11 @@ export interface DeadRecordsEvents {
 
 /** Dead letters: shown, put back, thrown away, and made where a queue overflows. */
 export class DeadRecords {
-  /** Queues whose oldest are on their way out, or whose oldest dead letters are. */
+  /** Queues whose oldest are on their way out, and those whose oldest have to be read first. */
   private readonly making = new Set<QueueState>();
-  private readonly trimming = new Set<QueueState>();
+  private readonly unread = new Set<QueueState>();
+  /** How many calls that take dead letters away are under way: only afterwards can it be said how many there are. */
+  private readonly removing = new Map<QueueState, number>();
 
   constructor(
     private readonly ledger: Ledger,
@@ -37,28 +39,34 @@ export class DeadRecords {
     return this.ledger.journal.deadLetters(queue.no, selection, limit, afterSeq);
   }
 
-  /** @param refuseWhenFull throws when the queue takes no message more. */
+  /** @param refuseWithoutRoom throws when the queue takes no message more. */
   async redrive(
     address: QueueAddress,
     selection: DeadSelection,
     now: number,
     everyMs: number,
-    refuseWhenFull: (queue: QueueState) => void,
+    refuseWithoutRoom: (queue: QueueState) => void,
   ): Promise<number> {
-    const { directory, journal } = this.ledger;
+    const { directory, journal, settings } = this.ledger;
     const queue = directory.queue(address);
     if (queue === undefined) return 0;
-    // What dies again meanwhile waits for the next redrive.
-    const diedBy = this.ledger.clock.now();
     const wanted = selection.limit ?? Infinity;
     let redriven = 0;
+    // What dies again meanwhile is behind it, and waits for the next redrive.
+    let afterSeq = 0;
     for (let more = true; more;) {
-      refuseWhenFull(queue);
-      const limit = Math.min(SWEEP, wanted - redriven);
+      const rules = settings.rules.of(address);
+      if (redriven === 0) refuseWithoutRoom(queue);
+      else if (isFull(queue, rules, 0)) break;
+      const limit = Math.min(SWEEP, Math.max(1, rules.maxMessages - queue.total), wanted - redriven);
       const spread = everyMs > 0 ? { from: now + redriven * everyMs, everyMs } : undefined;
-      const messages = await journal.redrive(queue.no, selection, diedBy, limit, spread);
-      for (const message of messages) this.revive(queue, message, spread !== undefined);
+      const messages = await this.remove(queue, async () => {
+        const revived = await journal.redrive(queue.no, selection, afterSeq, limit, spread);
+        for (const message of revived) this.revive(queue, message, spread !== undefined);
+        return revived;
+      });
       redriven += messages.length;
+      afterSeq = messages[messages.length - 1]?.seq ?? afterSeq;
       if (spread) this.ledger.lookForDueAt(spread.from);
       else if (messages.length > 0) this.events.becameReady(queue);
       if (messages.length > 0) this.ledger.hint(address);
@@ -74,8 +82,7 @@ export class DeadRecords {
     let purged = 0;
     for (let more = true; more;) {
       const limit = Math.min(SWEEP, wanted - purged);
-      const count = await this.ledger.journal.purge(queue.no, selection, limit);
-      countPurged(queue, count);
+      const count = await this.purgeSome(queue, selection, limit);
       purged += count;
       more = count === limit && purged < wanted;
     }
@@ -85,67 +92,93 @@ export class DeadRecords {
   /** Purges the oldest dead letters of a queue that has more than it may. Returns at once. */
   trim(queue: QueueState): void {
     const excess = queue.dead - this.ledger.settings.rules.of(queue.address).maxDeadLetters;
-    if (excess <= 0 || this.trimming.has(queue)) return;
-    this.trimming.add(queue);
-    this.ledger.journal.purge(queue.no, {}, excess).then(
-      (count) => {
-        this.trimming.delete(queue);
-        countPurged(queue, count);
-        // More may have died meanwhile; where nothing was found, there is nothing to be done about it.
-        if (count > 0) this.trim(queue);
-      },
-      // The next death tries again.
-      () => this.trimming.delete(queue),
-    );
+    if (excess <= 0 || this.removing.has(queue)) return;
+    // What is left is looked at when it is done; when it failed, by the next death.
+    this.purgeSome(queue, {}, Math.min(SWEEP, excess)).catch(() => {});
   }
 
-  /** Makes dead letters of the oldest messages of a queue that holds more than its rules allow. Returns at once. */
+  /**
+   * Makes dead letters of the oldest messages of a queue that holds more than its rules allow, of those that wait for
+   * another one last. Returns at once.
+   */
   makeRoom(queue: QueueState): void {
     if (this.making.has(queue)) return;
+    this.unread.delete(queue);
     const rules = this.ledger.settings.rules.of(queue.address);
+    if (rules.overflow !== "drop-oldest") return;
     const dropped: StoredMessage[] = [];
     while (isFull(queue, rules, 1)) {
-      const message = queue.takeOldest();
-      if (message === undefined) break;
+      const message = queue.takeOldest() ?? queue.takeOldestAside();
+      if (message === "unread") this.unread.add(queue);
+      if (message === "unread" || message === undefined) break;
       dropped.push(message);
       queue.takeOffTotal(sizeOf(message));
     }
-    // What waits on disk alone is read first: its turn comes with the next message.
     this.events.pageIn(queue);
     if (dropped.length === 0) return;
     this.making.add(queue);
     this.ledger.journal.change(dropped.map(overflowed)).then(
+      () => this.endMaking(queue, dropped),
       () => {
-        this.making.delete(queue);
-        for (const message of dropped) {
-          queue.dead++;
-          queue.freeGroup(message);
-        }
-        this.trim(queue);
-        if (isFull(queue, rules, 1)) this.makeRoom(queue);
-      },
-      () => {
+        // The next message tries again.
         this.making.delete(queue);
         for (const message of dropped) {
           queue.addToTotal(message);
           queue.putBack(message);
+          this.ledger.lookForExpiryAt(message.expiresAt);
         }
       },
     );
+  }
+
+  /** Something of the queue was read: perhaps what has to go. */
+  readIn(queue: QueueState): void {
+    if (this.unread.has(queue)) this.makeRoom(queue);
+  }
+
+  private endMaking(queue: QueueState, dropped: readonly StoredMessage[]): void {
+    this.making.delete(queue);
+    for (const message of dropped) {
+      queue.dead++;
+      queue.freeGroup(message);
+    }
+    this.trim(queue);
+    this.ledger.hint(queue.address);
+    this.makeRoom(queue);
+  }
+
+  private purgeSome(queue: QueueState, selection: DeadSelection, limit: number): Promise<number> {
+    return this.remove(queue, async () => {
+      const count = await this.ledger.journal.purge(queue.no, selection, limit);
+      queue.dead -= count;
+      queue.purged += count;
+      return count;
+    });
+  }
+
+  /** Takes dead letters away. Meanwhile none are trimmed. */
+  private async remove<Removed>(queue: QueueState, carryOut: () => Promise<Removed>): Promise<Removed> {
+    this.removing.set(queue, (this.removing.get(queue) ?? 0) + 1);
+    let failed = true;
+    try {
+      const removed = await carryOut();
+      failed = false;
+      return removed;
+    } finally {
+      const others = (this.removing.get(queue) ?? 1) - 1;
+      if (others > 0) this.removing.set(queue, others);
+      else this.removing.delete(queue);
+      if (!failed) this.trim(queue);
+    }
   }
 
   /** A dead letter is a message of its queue again. */
   private revive(queue: QueueState, message: StoredMessage, delayed: boolean): void {
     queue.dead--;
     queue.addToTotal(message);
-    if (delayed) queue.delayed++;
+    if (delayed) queue.delay(sizeOf(message));
     else queue.admit(message);
   }
-}
-
-function countPurged(queue: QueueState, count: number): void {
-  queue.dead -= count;
-  queue.purged += count;
 }
 
 function overflowed(message: StoredMessage): Change {

@@ -1,7 +1,9 @@
 import { sizeOf } from "../../queue/message";
 import type { Change, ExpiredRow, StoredMessage } from "./journal";
 import type { Ledger } from "./ledger";
+import type { Lane } from "./lane";
 import type { QueueState } from "./queue-state";
+import type { WaitingList } from "./waiting-list";
 
 /** Due or expired messages handled at once. */
 const SWEEP = 2_000;
@@ -16,11 +18,12 @@ export interface DeadlineEvents {
   died(queue: QueueState): void;
 }
 
-/** A message on disk whose time has passed, and what puts it back among those that wait, should its end not be stored. */
+/** A message on disk whose time has passed. */
 interface Ending {
   readonly row: ExpiredRow;
   readonly queue: QueueState;
-  readonly putBack: (() => void) | undefined;
+  /** Where its place is kept; undefined: nowhere, it is delayed or past its lane's cursor. */
+  readonly list: WaitingList | undefined;
 }
 
 /** Times that messages have: when they are due, and when they expire. */
@@ -42,7 +45,7 @@ export class Deadlines {
       for (const message of messages) {
         const queue = ledger.directory.queueNo(message.queueNo);
         if (queue === undefined) continue;
-        queue.delayed--;
+        queue.endDelay(sizeOf(message));
         queue.admit(message);
         touched.add(queue);
       }
@@ -59,30 +62,28 @@ export class Deadlines {
     ledger.nextExpiry = next ?? Infinity;
     const ends: Promise<void>[] = [];
     const onDisk: Ending[] = [];
+    const held = new Set<Lane | WaitingList>();
     for (const row of rows) {
       const queue = ledger.directory.queueNo(row.queueNo);
       if (queue === undefined) continue;
       const lane = queue.lane(row.priority);
       if (row.delayed) {
-        onDisk.push({ row, queue, putBack: undefined });
-      } else if (lane.covers(row.seq)) {
-        // One that is out expires when it comes back.
-        const message = queue.takeWaiting(row);
-        if (message) {
-          ends.push(this.endInMemory(queue, message));
-          continue;
-        }
-        const putBack = queue.forgetWaiting(row);
-        if (putBack === "busy") ledger.lookForExpiryAt(now);
-        else if (putBack) onDisk.push({ row, queue, putBack });
-      } else if (lane.paging) {
-        // A page under way may bring it into memory.
-        ledger.lookForExpiryAt(now);
-      } else {
-        onDisk.push({ row, queue, putBack: undefined });
+        onDisk.push({ row, queue, list: undefined });
+        continue;
       }
+      const message = lane.covers(row.seq) ? queue.takeWaiting(row) : undefined;
+      if (message) {
+        ends.push(this.endInMemory(queue, message));
+        continue;
+      }
+      const list = lane.covers(row.seq) ? queue.listWithPlaceOf(row) : undefined;
+      // One that is out expires when it comes back.
+      if (list === undefined && lane.covers(row.seq)) continue;
+      // What is being read just now may be it.
+      if (hold(list ?? lane, held)) onDisk.push({ row, queue, list });
+      else ledger.lookForExpiryAt(now);
     }
-    await Promise.all([...ends, this.endOnDisk(onDisk, now)]);
+    await Promise.all([...ends, this.endOnDisk(onDisk, held, now)]);
   }
 
   /** Ends a message that was taken out of memory because its time to live has passed. */
@@ -137,25 +138,22 @@ export class Deadlines {
     }
   }
 
-  /** Ends messages that are not in memory. Meanwhile their lanes are not paged in: what is ending must not go out. */
-  private async endOnDisk(endings: readonly Ending[], now: number): Promise<void> {
+  /** Ends messages that are not in memory. What is held is not read meanwhile: what is ending must not go out. */
+  private async endOnDisk(endings: readonly Ending[], held: Iterable<Lane | WaitingList>, now: number): Promise<void> {
     if (endings.length === 0) return;
-    const paged = endings.filter(({ row, putBack }) => !row.delayed && putBack === undefined);
-    const lanes = new Set(paged.map(({ row, queue }) => queue.lane(row.priority)));
     const ends = endings.map(({ row, queue }) => this.endOf(queue, row));
-    for (const lane of lanes) lane.paging = true;
     try {
       await this.ledger.journal.change(ends);
     } catch (error) {
-      for (const { putBack } of endings) putBack?.();
       this.ledger.lookForExpiryAt(now);
       throw error;
     } finally {
-      for (const lane of lanes) lane.paging = false;
+      for (const each of held) each.isBusy = false;
     }
-    for (const [index, { row, queue, putBack }] of endings.entries()) {
-      if (row.delayed) queue.delayed--;
-      else if (putBack === undefined) queue.lane(row.priority).forgetOnDisk();
+    for (const [index, { row, queue, list }] of endings.entries()) {
+      if (row.delayed) queue.endDelay(row.bytes);
+      else if (list) queue.forgetPlace(row);
+      else queue.lane(row.priority).forgetOnDisk();
       this.countExpired(queue, row, ends[index]);
     }
   }
@@ -189,4 +187,12 @@ export class Deadlines {
     for (const queue of this.ledger.leasing) count += queue.leases.size;
     return count;
   }
+}
+
+/** Keeps a lane or list from being read. @returns whether it can: nothing else reads it just now. */
+function hold(each: Lane | WaitingList, held: Set<Lane | WaitingList>): boolean {
+  if (each.isBusy && !held.has(each)) return false;
+  each.isBusy = true;
+  held.add(each);
+  return true;
 }

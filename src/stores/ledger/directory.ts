@@ -72,6 +72,7 @@ export class Directory {
         queue.delayed = delayed;
         queue.dead = dead;
         queue.bytes = delayedBytes;
+        queue.heldBytes = delayedBytes;
         queue.expired = expired;
         queue.purged = purged;
       }

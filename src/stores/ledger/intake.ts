@@ -15,7 +15,7 @@ import type { QueueState } from "./queue-state";
 
 /** Takes new messages in: gives them their places, has them written, and counts them. */
 export class Intake {
-  /** @param overfull called for a queue that holds more than its rules allow, which says that its oldest have to go. */
+  /** @param overfull called for a queue that holds more than its rules allow: its oldest may have to go. */
   constructor(
     private readonly ledger: Ledger,
     private readonly overfull: (queue: QueueState) => void,
@@ -53,19 +53,27 @@ export class Intake {
       if (first !== 0 && place !== undefined) results[place] = { status: "duplicate", seq: first };
     }
     for (const queue of touched) {
-      const rules = this.rulesOf(queue);
-      if (rules.overflow === "drop-oldest" && isFull(queue, rules, 1)) this.overfull(queue);
+      this.keepWithin(queue);
       this.ledger.hint(queue.address);
     }
     return results;
   }
 
-  /** @throws WaybillError `QUEUE_FULL` when the queue takes no message more. */
+  /** Looks whether a queue holds more than its rules allow. */
+  keepWithin(queue: QueueState): void {
+    if (isFull(queue, this.rulesOf(queue), 1)) this.overfull(queue);
+  }
+
+  /** @throws WaybillError `QUEUE_FULL` when the queue takes no message more, also none in the place of its oldest. */
   refuseWhenFull(queue: QueueState): void {
     const rules = this.rulesOf(queue);
+    if (rules.overflow === "reject" || !canMakeRoom(queue, rules)) this.refuseWithoutRoom(queue);
+  }
+
+  /** @throws WaybillError `QUEUE_FULL` when the queue takes no message more unless others go. */
+  refuseWithoutRoom(queue: QueueState): void {
+    const rules = this.rulesOf(queue);
     if (!isFull(queue, rules, 0)) return;
-    // The oldest make room, as far as there are any that nobody works on.
-    if (rules.overflow === "drop-oldest" && queue.total - queue.ready < rules.maxMessages && queue.ready > 0) return;
     const by = queue.total >= rules.maxMessages ? `${queue.total} messages` : `${queue.bytes} bytes`;
     throw new WaybillError("QUEUE_FULL", `${queue.address} holds ${by}, as many as it may.`);
   }
@@ -101,6 +109,7 @@ export class Intake {
     const room = roomMessage && roomNameOf(message.target as RoomAddress);
     const stored = this.storedMessage(message, queue.no, queue.address, room, roomMessage?.seq ?? 0);
     queue.addToTotal(stored);
+    queue.heldBytes += sizeOf(stored);
     const { dueAt, isDueFixed } = message;
     if (dueAt !== undefined) return { message: stored, dueAt, isDueFixed, resident: false };
     const lane = queue.lane(message.priority);
@@ -150,11 +159,15 @@ export class Intake {
     const { message, dueAt, resident } = row;
     const queue = this.ledger.directory.queueNo(message.queueNo);
     if (queue === undefined) return;
+    queue.heldBytes -= sizeOf(message);
     if (!stored) queue.takeOffTotal(sizeOf(message));
-    else this.ledger.lookForExpiryAt(message.expiresAt);
+    else {
+      touched?.add(queue);
+      this.ledger.lookForExpiryAt(message.expiresAt);
+    }
     if (dueAt !== undefined) {
       if (!stored) return;
-      queue.delayed++;
+      queue.delay(sizeOf(message));
       this.ledger.lookForDueAt(dueAt);
       return;
     }
@@ -166,8 +179,12 @@ export class Intake {
     } else {
       lane.endSpill(stored ? 1 : 0);
     }
-    if (stored) touched?.add(queue);
   }
+}
+
+/** Whether messages that nobody works on, and that are due, could go to make room. */
+function canMakeRoom(queue: QueueState, rules: QueueRules): boolean {
+  return queue.ready > 0 && queue.total - queue.ready < rules.maxMessages && queue.heldBytes < rules.maxBytes;
 }
 
 /** @param over how many messages past its limit it may hold. */

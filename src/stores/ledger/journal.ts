@@ -115,10 +115,12 @@ export interface FoundRow {
 }
 
 export interface JoinedRow {
-  /** History put in the inbox: what is ready, counted by priority, and what is not due yet; and the bytes of both. */
+  /** History put in the inbox: what is ready, counted by priority, and what is not due yet. */
   readonly replayed: readonly number[];
   readonly delayed: number;
+  /** The bytes of both, and of what is not due yet. */
   readonly bytes: number;
+  readonly delayedBytes: number;
   readonly missing: HistoryGap | undefined;
 }
 
@@ -194,13 +196,13 @@ export interface Journal {
     afterSeq: number,
   ): Promise<readonly DeadLetter[]>;
   /**
-   * Makes dead letters that died until `diedBy` ready again, `limit` of them at the most, and returns them. With
+   * Makes dead letters after a seq ready again, in order, `limit` of them at the most, and returns them. With
    * `spread` they are delayed instead: the first until `spread.from`, each further one by `spread.everyMs` more.
    */
   redrive(
     queueNo: number,
     selection: DeadSelection,
-    diedBy: number,
+    afterSeq: number,
     limit: number,
     spread: { readonly from: number; readonly everyMs: number } | undefined,
   ): Promise<readonly StoredMessage[]>;

@@ -16,7 +16,8 @@ export class Lane {
   private spilling = 0;
   /** Messages on their way to the disk that will stay in memory. */
   private reserved = 0;
-  paging = false;
+  /** A page is being read, or something past the cursor waits for its end to be stored: nothing else is read meanwhile. */
+  isBusy = false;
 
   constructor(
     readonly priority: number,
@@ -36,6 +37,12 @@ export class Lane {
 
   get readyCount(): number {
     return this.list.length + this.list.onDisk + this.onDisk;
+  }
+
+  /** No ready message of the lane is older than this seq; undefined: there is none. */
+  get oldestPossible(): number | undefined {
+    if (this.readyCount === 0) return undefined;
+    return this.list.firstSeq ?? this.pageAfter + 1;
   }
 
   /** The seq after which the next page begins. */
@@ -75,7 +82,7 @@ export class Lane {
 
   /** Takes in the page that follows the cursor. */
   endPage(page: readonly StoredMessage[]): void {
-    this.paging = false;
+    this.isBusy = false;
     const last = page[page.length - 1];
     if (last !== undefined) this.cursor = last.seq;
     this.onDisk = Math.max(0, this.onDisk - page.length);
@@ -91,6 +98,6 @@ export class Lane {
   }
 
   private reopenIfWhole(): void {
-    if (this.onDisk === 0 && this.spilling === 0 && !this.paging) this.cursor = undefined;
+    if (this.onDisk === 0 && this.spilling === 0 && !this.isBusy) this.cursor = undefined;
   }
 }

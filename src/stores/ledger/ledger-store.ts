@@ -1,5 +1,4 @@
 import type { Durability } from "../../protocol/wire";
-import { systemClock, type Clock } from "../../queue/clock";
 import {
   PRIORITIES,
   sizeOf,
@@ -47,9 +46,9 @@ export class LedgerStore implements Store {
   private readonly tracing: Tracing;
 
   /** Opens the store on its journal. */
-  static async open(journal: Journal, settings: LedgerSettings, clock: Clock = systemClock): Promise<LedgerStore> {
+  static async open(journal: Journal, settings: LedgerSettings): Promise<LedgerStore> {
     const snapshot = await journal.load();
-    const store = new LedgerStore(journal, settings, clock);
+    const store = new LedgerStore(journal, settings);
     store.ledger.restore(snapshot);
     return store;
   }
@@ -57,12 +56,14 @@ export class LedgerStore implements Store {
   private constructor(
     private readonly journal: Journal,
     settings: LedgerSettings,
-    clock: Pick<Clock, "now">,
   ) {
     this.durability = journal.durability;
-    this.ledger = new Ledger(journal, settings, clock);
-    this.paging = new Paging(this.ledger);
-    const becameReady = (queue: QueueState): void => this.paging.shorten(queue);
+    this.ledger = new Ledger(journal, settings);
+    this.paging = new Paging(this.ledger, (queue) => this.dead.readIn(queue));
+    const becameReady = (queue: QueueState): void => {
+      this.paging.shorten(queue);
+      this.intake.keepWithin(queue);
+    };
     this.dead = new DeadRecords(this.ledger, { becameReady, pageIn: (queue) => this.paging.pageIn(queue) });
     this.deadlines = new Deadlines(this.ledger, { becameReady, died: (queue) => this.dead.trim(queue) });
     this.intake = new Intake(this.ledger, (queue) => this.dead.makeRoom(queue));
@@ -124,8 +125,9 @@ export class LedgerStore implements Store {
         continue;
       }
       lease.settling = { action: request.settlement.action, batch };
-      settling.push({ lease, queue, settlement: request.settlement });
-      changes.push(changeFor(lease, request.settlement));
+      const change = changeFor(lease, request.settlement);
+      settling.push({ lease, queue, change });
+      changes.push(change);
     }
     if (changes.length > 0) batch.stored = this.commit(changes, settling);
     await batch.stored;
@@ -183,6 +185,7 @@ export class LedgerStore implements Store {
       inbox.total += count;
       inbox.bytes += joined.bytes;
       inbox.delayed += joined.delayed;
+      inbox.heldBytes += joined.delayedBytes;
       // The next look finds out when.
       if (joined.delayed > 0) ledger.lookForDueAt(0);
       // The history may hold what has a time to live: the next look finds out until when.
@@ -194,7 +197,10 @@ export class LedgerStore implements Store {
       throw error;
     } finally {
       for (const lane of lanes) lane.endSpill(replayed[lane.priority] ?? 0);
-      if (lanes.length > 0) ledger.hint(inboxAddress);
+      if (lanes.length > 0) {
+        this.intake.keepWithin(inbox);
+        ledger.hint(inboxAddress);
+      }
     }
   }
 
@@ -236,7 +242,7 @@ export class LedgerStore implements Store {
   }
 
   redrive(queue: QueueAddress, selection: DeadSelection, now: number, everyMs: number): Promise<number> {
-    return this.dead.redrive(queue, selection, now, everyMs, (state) => this.intake.refuseWhenFull(state));
+    return this.dead.redrive(queue, selection, now, everyMs, (state) => this.intake.refuseWithoutRoom(state));
   }
 
   purge(queue: QueueAddress, selection: DeadSelection): Promise<number> {
@@ -295,10 +301,10 @@ export class LedgerStore implements Store {
     for (const each of settling) this.applySettlement(each);
   }
 
-  private applySettlement({ lease, queue, settlement }: Settling): void {
+  private applySettlement({ lease, queue, change }: Settling): void {
     const { message } = lease;
-    switch (settlement.action) {
-      case "ack":
+    switch (change.kind) {
+      case "end":
         queue.takeOffTotal(sizeOf(message));
         queue.endLease(lease);
         this.recentAcks.add(queue.no, message.id, lease.attempt);
@@ -310,14 +316,14 @@ export class LedgerStore implements Store {
         this.dead.trim(queue);
         return;
       case "retry":
-        if (settlement.error !== undefined) {
-          message.failures++;
-          message.lastError = settlement.error;
-        }
+        message.failures = change.failures;
+        message.lastError = change.error;
         // Its time may have passed while it was out.
         this.ledger.lookForExpiryAt(message.expiresAt);
-        this.ledger.lookForDueAt(settlement.dueAt);
-        queue.returnLease(lease, settlement.dueAt !== undefined);
+        this.ledger.lookForDueAt(change.dueAt);
+        queue.returnLease(lease, change.dueAt !== undefined);
+        // A full queue may have taken a message in the meantime, and found none that could go.
+        this.intake.keepWithin(queue);
     }
   }
 }
@@ -326,7 +332,7 @@ export class LedgerStore implements Store {
 interface Settling {
   readonly lease: Lease;
   readonly queue: QueueState;
-  readonly settlement: Exclude<Settlement, { action: "extend" }>;
+  readonly change: Change;
 }
 
 const NO_DELIVERIES: Promise<readonly Delivery[]> = Promise.resolve([]);

@@ -1,4 +1,3 @@
-import type { Clock } from "../../queue/clock";
 import type { QueueAddress } from "../../queue/message";
 import type { RuleBook } from "../../queue/queue-rules";
 import { Directory, type DirectoryLimits } from "./directory";
@@ -35,7 +34,6 @@ export class Ledger {
   constructor(
     readonly journal: Journal,
     readonly settings: LedgerSettings,
-    readonly clock: Pick<Clock, "now">,
   ) {
     this.budget = new MemoryBudget(settings.residentBytes);
     this.directory = new Directory(journal, settings, this.budget);

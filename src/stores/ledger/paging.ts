@@ -12,7 +12,11 @@ const GLANCE = 64;
 
 /** Brings what waits on disk into memory, shortly before its turn comes. */
 export class Paging {
-  constructor(private readonly ledger: Ledger) {}
+  /** @param readIn called for a queue when something of it was read. */
+  constructor(
+    private readonly ledger: Ledger,
+    private readonly readIn: (queue: QueueState) => void,
+  ) {}
 
   /** Reads what the queue will need next. Returns at once; a hint follows. */
   pageIn(queue: QueueState): void {
@@ -42,17 +46,22 @@ export class Paging {
       if (wanted.length > 0) this.read(queue, list, wanted, (messages) => void list.fetched(wanted, messages));
       return;
     }
-    if (lane.onDisk === 0 || lane.paging || list.length >= count / 2) return;
-    lane.paging = true;
+    if (lane.onDisk === 0 || lane.isBusy || list.length >= count / 2) return;
+    lane.isBusy = true;
     const limitBytes = Math.min(PAGE_BYTES, Math.max(this.ledger.budget.left, PAGE_BYTES / 16));
     this.ledger.journal.page(queue.no, lane.priority, lane.pageAfter, count, limitBytes).then(
       (page) => {
         lane.endPage(page);
-        this.ledger.hint(queue.address);
+        this.arrived(queue);
       },
       // The dispatcher's poll asks again.
-      () => (lane.paging = false),
+      () => (lane.isBusy = false),
     );
+  }
+
+  private arrived(queue: QueueState): void {
+    this.readIn(queue);
+    this.ledger.hint(queue.address);
   }
 
   private read(
@@ -61,14 +70,14 @@ export class Paging {
     wanted: readonly number[],
     takeIn: (messages: readonly StoredMessage[]) => void,
   ): void {
-    list.isFetching = true;
+    list.isBusy = true;
     this.ledger.journal.fetch(wanted.map(seqOf)).then(
       (messages) => {
-        list.isFetching = false;
+        list.isBusy = false;
         takeIn(messages);
-        this.ledger.hint(queue.address);
+        this.arrived(queue);
       },
-      () => (list.isFetching = false),
+      () => (list.isBusy = false),
     );
   }
 }

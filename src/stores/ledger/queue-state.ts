@@ -4,6 +4,7 @@ import { BusyGroup } from "./busy-group";
 import type { StoredMessage } from "./journal";
 import { Lane } from "./lane";
 import type { MemoryBudget } from "./memory-budget";
+import type { WaitingList } from "./waiting-list";
 
 /** Settlements that are stored together, or not at all. */
 export interface SettleBatch {
@@ -37,6 +38,8 @@ export class QueueState {
   total = 0;
   /** Their bytes. */
   bytes = 0;
+  /** Bytes of those among them that are not ready: out, delayed, or on their way to be stored. */
+  heldBytes = 0;
   private readonly lanes: (Lane | undefined)[] = [];
   private readonly groups = new Map<string, BusyGroup>();
   /** Messages whose id equals that of one that is out: `(id, attempt)` must name one delivery. */
@@ -92,43 +95,71 @@ export class QueueState {
     this.bytes -= bytes;
   }
 
-  /** Whether so many have passed the oldest message that it goes next. */
-  get isOldestNext(): boolean {
-    return this.passes >= MAX_PASSES;
+  /** Counts a message as delayed. */
+  delay(bytes: number): void {
+    this.delayed++;
+    this.heldBytes += bytes;
+  }
+
+  /** Ends the delay of a message. */
+  endDelay(bytes: number): void {
+    this.delayed--;
+    this.heldBytes -= bytes;
   }
 
   /** Takes the next message that may go out, or undefined. Those that have to wait for another are set aside. */
   takeNext(): StoredMessage | undefined {
-    if (this.isOldestNext) {
-      this.passes = 0;
+    if (this.passes >= MAX_PASSES) {
       const oldest = this.takeOldest();
+      if (oldest === "unread") return undefined;
       if (oldest !== undefined) return oldest;
     }
     for (let priority = PRIORITIES - 1; priority >= 0; priority--) {
       const lane = this.lanes[priority];
       if (lane === undefined) continue;
       const message = this.takeFrom(lane);
-      if (message !== undefined) {
-        this.countPass(message);
-        return message;
-      }
+      if (message !== undefined) return message;
       // The rest of this lane is on its way from the disk, and goes before lower ones.
       if (lane.readyCount > 0) return undefined;
     }
     return undefined;
   }
 
-  /** Takes the message that was published first of those that are ready and in memory. */
-  takeOldest(): StoredMessage | undefined {
+  /**
+   * Takes the message that was published first of those that may go out.
+   *
+   * @returns it; "unread" when it is only on disk, or may be; undefined: there is none.
+   */
+  takeOldest(): StoredMessage | "unread" | undefined {
     for (;;) {
       let oldest: Lane | undefined;
       for (const lane of this.lanes) {
-        const first = lane?.list.peek();
-        if (first && first.seq < (oldest?.list.peek()?.seq ?? Infinity)) oldest = lane;
+        const seq = lane?.oldestPossible;
+        if (seq !== undefined && seq < (oldest?.oldestPossible ?? Infinity)) oldest = lane;
       }
-      const message = oldest?.list.shift();
-      if (message === undefined || !this.setAside(message)) return message;
+      if (oldest === undefined) return undefined;
+      const message = oldest.list.shift();
+      if (message === undefined) return "unread";
+      if (!this.setAside(message)) return message;
     }
+  }
+
+  /** Takes the oldest of those that wait for their group or a namesake. Returns as `takeOldest` does. */
+  takeOldestAside(): StoredMessage | "unread" | undefined {
+    let oldest: { readonly seq: number; readonly take: () => StoredMessage | undefined } | undefined;
+    for (const { waiting } of this.groups.values()) {
+      const seq = waiting.firstSeq;
+      if (seq !== undefined && seq < (oldest?.seq ?? Infinity)) oldest = { seq, take: () => waiting.shift() };
+    }
+    for (const messages of this.namesakes.values()) {
+      const seq = messages[0]?.seq;
+      if (seq !== undefined && seq < (oldest?.seq ?? Infinity)) oldest = { seq, take: () => messages.shift() };
+    }
+    if (oldest === undefined) return undefined;
+    const message = oldest.take();
+    if (message === undefined) return "unread";
+    this.waiting--;
+    return message;
   }
 
   /** Puts a message that was taken back where it was. */
@@ -140,6 +171,8 @@ export class QueueState {
     message.attempts++;
     const lease: Lease = { message, attempt: message.attempts, holder, client, deadline, settling: undefined };
     this.leases.set(message.id, lease);
+    this.heldBytes += sizeOf(message);
+    this.countPass(message);
     if (deadline < this.earliestDeadline) this.earliestDeadline = deadline;
     if (message.group !== undefined) this.holdGroup(message.group, message.seq);
     return lease;
@@ -155,7 +188,7 @@ export class QueueState {
   returnLease(lease: Lease, delayed: boolean): void {
     this.releaseName(lease);
     const { message } = lease;
-    if (delayed) this.delayed++;
+    if (delayed) this.delay(sizeOf(message));
     else this.admit(message);
   }
 
@@ -202,22 +235,18 @@ export class QueueState {
     return this.lane(row.priority).list.remove(row) ?? this.takeAside(row);
   }
 
-  /**
-   * Forgets a message of which only the place is kept, and that is about to end.
-   *
-   * @returns what puts it back; "busy" while it is being read; undefined: it is not there.
-   */
-  forgetWaiting(row: Pick<StoredMessage, "priority" | "seq" | "group">): (() => void) | "busy" | undefined {
+  /** The list that keeps only the place of a message; undefined: it is leased, delayed, past its lane's cursor, or in memory. */
+  listWithPlaceOf(row: Pick<StoredMessage, "priority" | "seq" | "group">): WaitingList | undefined {
     const { list } = this.lane(row.priority);
-    const group = row.group === undefined ? undefined : this.groups.get(row.group);
-    if (list.isFetching || group?.waiting.isFetching) return "busy";
-    if (list.forget(row)) return () => list.remember(row);
-    if (!group?.waiting.forget(row)) return undefined;
-    this.waiting--;
-    return () => {
-      group.waiting.remember(row);
-      this.waiting++;
-    };
+    if (list.hasPlace(row)) return list;
+    const waiting = row.group === undefined ? undefined : this.groups.get(row.group)?.waiting;
+    return waiting?.hasPlace(row) ? waiting : undefined;
+  }
+
+  /** Forgets a message of which only the place is kept: it has ended. */
+  forgetPlace(row: Pick<StoredMessage, "priority" | "seq" | "group">): void {
+    const list = this.listWithPlaceOf(row);
+    if (list?.forget(row) && list !== this.lane(row.priority).list) this.waiting--;
   }
 
   /** Ends the hold of a message on its group, if it has one. */
@@ -260,14 +289,10 @@ export class QueueState {
     return undefined;
   }
 
-  /** Notes whether a message went before an older one of lower priority. */
+  /** Notes whether a message went before one of lower priority that is older, or may be as far as is known. */
   private countPass({ priority, seq }: StoredMessage): void {
     for (let lower = 0; lower < priority; lower++) {
-      const lane = this.lanes[lower];
-      if (lane === undefined || lane.readyCount === 0) continue;
-      const first = lane.list.firstSeq;
-      // Of those past the cursor the age is not known before they are read.
-      if (first !== undefined && first > seq) continue;
+      if ((this.lanes[lower]?.oldestPossible ?? Infinity) > seq) continue;
       this.passes++;
       return;
     }
@@ -295,6 +320,7 @@ export class QueueState {
   private releaseName(lease: Lease): void {
     const { id } = lease.message;
     this.leases.delete(id);
+    this.heldBytes -= sizeOf(lease.message);
     const namesakes = this.namesakes.size > 0 ? this.namesakes.get(id) : undefined;
     if (namesakes === undefined) return;
     this.namesakes.delete(id);

@@ -19,8 +19,8 @@ function placeOf({ priority, seq }: Placed): number {
  * their content is read from the disk when their turn comes near. So a million messages that wait cost little.
  */
 export class WaitingList {
-  /** Being read from the disk just now. */
-  isFetching = false;
+  /** Some of it is being read, or waits for its end to be stored: nothing else is read of it meanwhile. */
+  isBusy = false;
   private readonly messages: (StoredMessage | undefined)[] = [];
   private head = 0;
   private readonly places: number[] = [];
@@ -80,7 +80,7 @@ export class WaitingList {
 
   /** The places of the next so many messages that are to be read, while fewer than half as many are in memory. */
   wanted(count: number): readonly number[] {
-    if (this.isFetching || this.onDisk === 0 || this.length > count / 2) return [];
+    if (this.isBusy || this.onDisk === 0 || this.length > count / 2) return [];
     return this.places.slice(this.firstPlace, this.firstPlace + count);
   }
 
@@ -93,11 +93,14 @@ export class WaitingList {
     let gone = 0;
     const byPlace = new Map(messages.map((message) => [placeOf(message), message]));
     for (const place of wanted) {
-      // Guard against one that ended while it was read.
-      if (!this.forgetPlace(place)) continue;
       const message = byPlace.get(place);
-      if (message) this.insertInMemory(message);
-      else gone++;
+      if (message === undefined) {
+        if (this.forgetPlace(place)) gone++;
+      } else if (this.places[this.firstPlace] === place) {
+        this.forgetPlace(place);
+        this.insertInMemory(message);
+      }
+      // Else others were put before it meanwhile, of which only the place is kept: it would overtake them.
     }
     return gone;
   }
@@ -123,9 +126,10 @@ export class WaitingList {
     return this.forgetPlace(placeOf(placed));
   }
 
-  /** Takes back one that was forgotten. */
-  remember(placed: Placed): void {
-    this.addPlace(placeOf(placed));
+  /** Whether one is here of which only the place is kept. */
+  hasPlace(placed: Placed): boolean {
+    const place = placeOf(placed);
+    return this.places[this.indexOfPlace(place)] === place;
   }
 
   /** Those in memory, in order. */

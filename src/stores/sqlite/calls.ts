@@ -80,7 +80,7 @@ export interface Calls {
     argument: {
       readonly queueNo: number;
       readonly selection: DeadSelection;
-      readonly diedBy: number;
+      readonly afterSeq: number;
       readonly limit: number;
       readonly spread: { readonly from: number; readonly everyMs: number } | undefined;
     },

@@ -60,10 +60,9 @@ export class DeadRows {
     });
   }
 
-  redrive({ queueNo, selection, diedBy, limit, spread }: Calls["redrive"][0]): Packed {
+  redrive({ queueNo, selection, afterSeq, limit, spread }: Calls["redrive"][0]): Packed {
     const packer = new Packer(MESSAGE_CELLS);
-    const diedUntil = Math.min(diedBy, selection.diedUntil ?? Infinity);
-    const seqs = this.seqs.all(selected(queueNo, { ...selection, diedUntil }, limit, 0)) as number[];
+    const seqs = this.seqs.all(selected(queueNo, selection, limit, afterSeq)) as number[];
     for (const [index, seq] of seqs.entries()) {
       const cells = this.cellsOf(seq);
       packMessage(packer, cells);

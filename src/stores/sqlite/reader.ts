@@ -36,7 +36,7 @@ export class Reader {
       )
       .raw();
     this.dueRows = database
-      .prepare(`SELECT ${MESSAGE} FROM ${MESSAGES} WHERE m.due_at <= ? ORDER BY m.due_at LIMIT ?`)
+      .prepare(`SELECT ${MESSAGE} FROM ${MESSAGES} WHERE m.due_at <= ? ORDER BY m.due_at, m.seq LIMIT ?`)
       .raw();
     this.makeReady = database.prepare("UPDATE messages SET due_at = NULL, due_fixed = NULL WHERE seq = ?");
     this.nextDue = database.prepare("SELECT min(due_at) FROM messages WHERE due_at IS NOT NULL").pluck();
@@ -150,7 +150,7 @@ export class Reader {
       members: all("SELECT room AS roomNo, inbox AS inboxNo FROM members"),
       groupHolders: all(
         `SELECT m.queue AS queueNo, coalesce(m.grp, b.grp) AS "group", m.seq FROM messages m LEFT JOIN bodies b ON b.seq = m.body AND m.body <> 0
-         WHERE m.due_at IS NOT NULL AND m.attempts > 0 AND coalesce(m.grp, b.grp) IS NOT NULL`,
+         WHERE m.due_at IS NOT NULL AND m.failures > 0 AND coalesce(m.grp, b.grp) IS NOT NULL`,
       ),
       nextDue: numberOrNone(this.nextDue.get()),
       nextExpiry: numberOrNone(one("SELECT min(expires_at) FROM messages WHERE expires_at IS NOT NULL")),

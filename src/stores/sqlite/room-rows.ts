@@ -103,7 +103,7 @@ export class RoomRows {
 
   join({ roomNo, inboxNo, since, firstSeq, lastSeq, now }: Calls["join"][0]): JoinedRow {
     this.insertMember.run(roomNo, inboxNo, lastSeq + 1);
-    if (since === undefined) return { replayed: [], delayed: 0, bytes: 0, missing: undefined };
+    if (since === undefined) return { replayed: [], delayed: 0, bytes: 0, delayedBytes: 0, missing: undefined };
     this.trimHistory(roomNo, now);
     const coveredFrom = Number(this.coveredFrom.get(roomNo, inboxNo));
     const { afterSeq, fromTime } = boundsOf(since);
@@ -120,14 +120,20 @@ export class RoomRows {
     const replayed: number[] = Array.from({ length: PRIORITIES }, () => 0);
     let bytes = 0;
     let delayed = 0;
+    let delayedBytes = 0;
     rows.forEach((row, index) => {
       const { priority, due_at, due_fixed, expires_at } = row;
       const dueAt = due_at !== null && due_at > now ? due_at : null;
-      this.insertCopy.run(firstSeq + index, inboxNo, priority, row.bytes, dueAt, due_fixed, expires_at, row.seq);
+      const isFixed = dueAt === null ? null : due_fixed;
+      this.insertCopy.run(firstSeq + index, inboxNo, priority, row.bytes, dueAt, isFixed, expires_at, row.seq);
       bytes += row.bytes;
       this.addRefs.run(row.seq);
-      if (dueAt === null) replayed[priority] = (replayed[priority] ?? 0) + 1;
-      else delayed++;
+      if (dueAt === null) {
+        replayed[priority] = (replayed[priority] ?? 0) + 1;
+      } else {
+        delayed++;
+        delayedBytes += row.bytes;
+      }
     });
     const first = rows[0];
     if (first) this.setCoveredFrom.run(first.seq, roomNo, inboxNo);
@@ -136,7 +142,7 @@ export class RoomRows {
       since !== "all" && "afterSeq" in since && since.afterSeq < lost
         ? { from: since.afterSeq + 1, to: lost }
         : undefined;
-    return { replayed, delayed, bytes, missing };
+    return { replayed, delayed, bytes, delayedBytes, missing };
   }
 
   leave({ roomNo, inboxNo }: Calls["leave"][0]): void {

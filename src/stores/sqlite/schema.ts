@@ -50,7 +50,7 @@ const MIGRATIONS: readonly string[] = [
   );
   -- With what is counted at the start, so that no message need be read for it.
   CREATE INDEX messages_ready ON messages (queue, priority, seq, bytes) WHERE due_at IS NULL;
-  CREATE INDEX messages_due ON messages (due_at, queue, bytes) WHERE due_at IS NOT NULL;
+  CREATE INDEX messages_due ON messages (due_at, seq, queue, bytes) WHERE due_at IS NOT NULL;
   CREATE INDEX messages_expiring ON messages (expires_at) WHERE expires_at IS NOT NULL;
 
   -- Up to which seq a lane's messages may have been leased: after a crash, an attempt is counted for each of them.

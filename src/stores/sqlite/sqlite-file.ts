@@ -113,6 +113,7 @@ export class SqliteFile {
     this.marks.keep();
     this.appender.keep();
     this.endings.keep();
+    this.appender.keep();
     return results;
   }
 

@@ -188,11 +188,11 @@ export class SqliteJournal implements Journal {
   async redrive(
     queueNo: number,
     selection: DeadSelection,
-    diedBy: number,
+    afterSeq: number,
     limit: number,
     spread: { readonly from: number; readonly everyMs: number } | undefined,
   ): Promise<readonly StoredMessage[]> {
-    const redriven = await this.call("redrive", { queueNo, selection, diedBy, limit, spread });
+    const redriven = await this.call("redrive", { queueNo, selection, afterSeq, limit, spread });
     return unpackMessages(redriven, this.queueOf);
   }
 

@@ -1,0 +1,141 @@
+import { queueAddress } from "../../../src/queue/message";
+import { LEASE_MS, NOW, ack, ids, message, numbered, queue, type StoreInSuite } from "../store-in-suite";
+
+/** Messages go in, each once, and out in order. */
+export function describeAppend(on: StoreInSuite): void {
+  const { lease, leaseNone, takeOne, settle, open } = on;
+
+  describe("append and lease", () => {
+    test("gives messages in the order of confirmation, as they were published", async () => {
+      const results = await on.store.append([
+        message("a", { headers: '{"k":"v"}', group: "g", priority: 4 }),
+        message("b", { payload: '"käse ✓ \\u0000"' }),
+      ]);
+      expect(results).toEqual([
+        { status: "stored", seq: expect.any(Number) },
+        { status: "stored", seq: expect.any(Number) },
+      ]);
+      const [first, second] = await lease(2);
+      expect(first).toMatchObject({ attempt: 1, holder: "h1", deadline: NOW + LEASE_MS });
+      expect(first?.message).toMatchObject({
+        id: "a",
+        event: "pickup",
+        payload: '{"id":"a"}',
+        headers: '{"k":"v"}',
+        group: "g",
+        publisher: "acme",
+        publishedAt: NOW,
+        queue,
+      });
+      expect(second?.message).toMatchObject({ id: "b", payload: '"käse ✓ \\u0000"' });
+      expect(second?.message.seq).toBeGreaterThan(first?.message.seq ?? Infinity);
+    });
+
+    test("leases a message to one holder at a time", async () => {
+      await on.store.append(numbered(3));
+      await lease(3);
+      await leaseNone();
+    });
+
+    test("deals messages to several holders in turn, within their limits", async () => {
+      await on.store.append(numbered(7));
+      const requests = [
+        { holder: "h1", client: "c", limit: 5, limitBytes: 1e9 },
+        { holder: "h2", client: "c", limit: 1, limitBytes: 1e9 },
+        { holder: "h3", client: "c", limit: 5, limitBytes: 1e9 },
+      ];
+      const dealt = await on.store.lease(queue, requests, NOW, LEASE_MS);
+      expect(dealt.map((delivery) => delivery.holder)).toEqual(["h1", "h2", "h3", "h1", "h3", "h1", "h3"]);
+      expect(ids(dealt)).toEqual(numbered(7).map((each) => each.id));
+    });
+
+    test("keeps to the limit of bytes, but always gives one", async () => {
+      await on.store.append(numbered(3, { payload: JSON.stringify("x".repeat(2_000)) }));
+      const dealt = await on.store.lease(
+        queue,
+        [{ holder: "h1", client: "c", limit: 10, limitBytes: 100 }],
+        NOW,
+        LEASE_MS,
+      );
+      expect(dealt).toHaveLength(1);
+    });
+
+    test("gives higher priorities first, and order within each", async () => {
+      await on.store.append([
+        message("low", { priority: 0 }),
+        message("mid1"),
+        message("high1", { priority: 9 }),
+        message("mid2"),
+        message("high2", { priority: 9 }),
+      ]);
+      expect(ids(await lease(5))).toEqual(["high1", "high2", "mid1", "mid2", "low"]);
+    });
+
+    test("pages a backlog in, in order, with what is published meanwhile at its end", async () => {
+      const backlog = numbered(300);
+      await on.store.append(backlog);
+      const first = await lease(150);
+      await on.store.append([message("late")]);
+      const rest = await lease(151);
+      expect([...ids(first), ...ids(rest)]).toEqual([...backlog.map((each) => each.id), "late"]);
+      expect(await on.store.stats(queue)).toMatchObject({ ready: 0, leased: 301 });
+    });
+
+    test("refuses what goes past a queue's limit, and takes the rest", async () => {
+      const results = await on.store.append([
+        ...numbered(500),
+        message("over"),
+        message("other", { target: queueAddress("/", "other") }),
+      ]);
+      expect(results[500]).toMatchObject({ error: { code: "QUEUE_FULL", retryable: true } });
+      expect(results[501]).toMatchObject({ status: "stored" });
+      await settle(await takeOne(), ack);
+      expect(await on.store.append([message("over")])).toMatchObject([{ status: "stored" }]);
+    });
+
+    test("refuses a queue past the number that there may be", async () => {
+      const results = await on.store.append(
+        Array.from({ length: 51 }, (_, index) => message("m", { target: queueAddress("/", `q${index}`) })),
+      );
+      expect(results.filter((result) => "status" in result)).toHaveLength(50);
+      expect(results[50]).toMatchObject({ error: { code: "LIMIT_REACHED" } });
+    });
+  });
+
+  describe("dedup", () => {
+    test("stores an id once per queue and answers the first seq", async () => {
+      const [first] = await on.store.append([message("a")]);
+      const results = await on.store.append([
+        message("a"),
+        message("b"),
+        message("a", { target: queueAddress("/", "other") }),
+      ]);
+      expect(results[0]).toEqual({ status: "duplicate", seq: (first as { seq: number }).seq });
+      expect(results[1]).toMatchObject({ status: "stored" });
+      expect(results[2]).toMatchObject({ status: "stored" });
+      expect(ids(await lease(2))).toEqual(["a", "b"]);
+    });
+
+    test("within one batch too, and after the first was acked", async () => {
+      const results = await on.store.append([message("a"), message("a")]);
+      expect(results).toMatchObject([{ status: "stored" }, { status: "duplicate" }]);
+      await settle(await takeOne(), ack);
+      expect(await on.store.append([message("a")])).toMatchObject([{ status: "duplicate" }]);
+      await leaseNone();
+      expect(await on.store.stats(queue)).toMatchObject({ ready: 0, leased: 0 });
+    });
+
+    test("two messages of one id, past the window, are never out at once", async () => {
+      await open({ dedupMaxIds: 2 });
+      await on.store.append([message("a")]);
+      for (let round = 0; round < 4; round++) {
+        await on.store.append(numbered(3, { target: queueAddress("/", `filler${round}`) }));
+      }
+      expect(await on.store.append([message("a")])).toMatchObject([{ status: "stored" }]);
+      const first = await takeOne();
+      await leaseNone();
+      await settle(first, ack);
+      expect(ids(await lease(1))).toEqual(["a"]);
+    });
+  });
+}

@@ -1,0 +1,105 @@
+import { queueAddress, type Delivery } from "../../../src/queue/message";
+import {
+  NOW,
+  ack,
+  ada,
+  again,
+  bob,
+  describeEachEnd,
+  ids,
+  message,
+  numbered,
+  queue,
+  room,
+  settling,
+  type StoreInSuite,
+} from "../store-in-suite";
+
+/** What a restart keeps. */
+export function describeRestarts(on: StoreInSuite): void {
+  const { lease, leaseNone, takeOne, settle, reopen } = on;
+
+  describeEachEnd(on, (how) => {
+    test("has all that was confirmed, in order, and nothing that was acked", async () => {
+      await on.store.append(numbered(200, { expiresAt: NOW + 1e9 }));
+      const done = await lease(50);
+      await on.store.settle(done.map((delivery) => settling(delivery, ack)));
+      await reopen(how);
+      expect(await on.store.stats(queue)).toMatchObject({ ready: 150, leased: 0 });
+      expect(ids(await lease(150))).toEqual(
+        numbered(200)
+          .slice(50)
+          .map((each) => each.id),
+      );
+    });
+
+    test("gives what was out again, under an attempt that was never given", async () => {
+      await on.store.append(numbered(3));
+      const before = await lease(2);
+      await settle(before[1] as Delivery, again);
+      const retried = await takeOne();
+      expect(retried.attempt).toBe(2);
+      await reopen(how);
+      const after = await lease(3, queue, NOW, "h2");
+      expect(ids(after)).toEqual(["m0000", "m0001", "m0002"]);
+      expect(after[0]?.attempt).toBeGreaterThan(1);
+      expect(after[1]?.attempt).toBeGreaterThan(2);
+      expect(after[1]?.message.failures).toBe(1);
+      if (how === "closed") expect(after[2]?.attempt).toBe(1);
+      for (const delivery of [...before, retried]) expect(await settle(delivery, ack)).toBe("lost");
+    });
+
+    test("remembers ids, delays, times to live, dead letters, rooms, history and groups", async () => {
+      const grouped = queueAddress("/", "grouped");
+      await on.store.join(room, ada, undefined, "client");
+      const [first] = await on.store.append([message("a", { target: room })]);
+      await on.store.append([
+        message("delayed", { dueAt: NOW + 1_000 }),
+        message("mortal", { expiresAt: NOW + 500 }),
+        message("poison", { priority: 9 }),
+        message("g1", { target: grouped, group: "g" }),
+        message("g2", { target: grouped, group: "g" }),
+      ]);
+      await settle(await takeOne(), { action: "dead", reason: "refused", error: "poison" });
+      const [g1] = await lease(1, grouped);
+      if (g1) await settle(g1, { action: "retry", dueAt: NOW + 1_000, error: "failed" });
+      await reopen(how);
+      expect(await on.store.append([message("a", { target: room })])).toEqual([
+        { status: "duplicate", seq: (first as { seq: number }).seq },
+      ]);
+      expect(await on.store.stats(queue)).toMatchObject({ ready: 1, delayed: 1, dead: 1 });
+      expect(await on.store.deadLetters(queue, {}, 5, 0)).toMatchObject([
+        { reason: "refused", message: { id: "poison" } },
+      ]);
+      await leaseNone(grouped);
+      await on.store.expire(NOW + 1_000);
+      expect(ids(await lease(1, queue, NOW + 1_000))).toEqual(["delayed"]);
+      expect(ids(await lease(1, grouped, NOW + 1_000))).toEqual(["g1"]);
+      expect(await on.store.stats(queue)).toMatchObject({ ready: 0, expired: 1 });
+      await on.store.append([message("b", { target: room })]);
+      expect(ids(await lease(2, ada))).toEqual(["a", "b"]);
+      expect(await on.store.join(room, bob, "all", "client")).toMatchObject({ members: 2, replayed: 2 });
+      expect(ids(await lease(2, bob))).toEqual(["a", "b"]);
+    });
+
+    test("never gives a seq twice", async () => {
+      const [first] = (await on.store.append([message("a")])) as readonly { seq: number }[];
+      await settle(await takeOne(), ack);
+      await reopen(how);
+      const [second] = (await on.store.append([message("b")])) as readonly { seq: number }[];
+      expect(second?.seq).toBeGreaterThan(first?.seq ?? Infinity);
+    });
+
+    test("counts attempts on through several restarts without counting failures", async () => {
+      await on.store.append([message("a")]);
+      let last = 0;
+      for (let restart = 0; restart < 4; restart++) {
+        const delivery = await takeOne();
+        expect(delivery.attempt).toBeGreaterThan(last);
+        expect(delivery.message.failures).toBe(0);
+        last = delivery.attempt;
+        await reopen(how);
+      }
+    });
+  });
+}

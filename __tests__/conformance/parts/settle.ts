@@ -1,0 +1,79 @@
+import { LEASE_MS, NOW, ack, again, ids, message, numbered, queue, type StoreInSuite } from "../store-in-suite";
+
+/** What becomes of a delivery. */
+export function describeSettle(on: StoreInSuite): void {
+  const { lease, leaseNone, takeOne, settle } = on;
+
+  describe("settle", () => {
+    test("an ack ends a message, a second one is harmless", async () => {
+      await on.store.append([message("a")]);
+      const delivery = await takeOne();
+      expect(await settle(delivery, ack)).toBe("done");
+      expect(await settle(delivery, ack)).toBe("already");
+      expect(await on.store.stats(queue)).toMatchObject({ ready: 0, leased: 0 });
+      await leaseNone();
+    });
+
+    test("two acks under way at once end it once", async () => {
+      await on.store.append([message("a")]);
+      const delivery = await takeOne();
+      expect(await Promise.all([settle(delivery, ack), settle(delivery, ack)])).toEqual(["done", "already"]);
+    });
+
+    test("refuses another holder, another attempt, an unknown id, and changes nothing", async () => {
+      await on.store.append([message("a")]);
+      const delivery = await takeOne();
+      const strangers = [
+        { ...delivery, holder: "h2" },
+        { ...delivery, attempt: 2 },
+        { ...delivery, message: { ...delivery.message, id: "b" } },
+      ];
+      for (const stranger of strangers) {
+        for (const settlement of [
+          ack,
+          again,
+          { action: "dead", reason: "refused", error: "r" },
+          { action: "extend", deadline: NOW },
+        ] as const) {
+          expect(await settle(stranger, settlement)).toBe("lost");
+        }
+      }
+      expect(await settle(delivery, ack)).toBe("done");
+    });
+
+    test("a retry comes again, in its place, under the next attempt", async () => {
+      await on.store.append(numbered(3));
+      const first = await takeOne();
+      expect(await settle(first, again)).toBe("done");
+      const [second, next] = await lease(2, queue, NOW, "h2");
+      expect(second).toMatchObject({ attempt: 2, message: { id: "m0000", failures: 1 } });
+      expect(next?.message.id).toBe("m0001");
+      expect(await settle(first, ack)).toBe("lost");
+    });
+
+    test("a release is no failure", async () => {
+      await on.store.append([message("a")]);
+      await settle(await takeOne(), { action: "retry", dueAt: undefined, error: undefined });
+      expect(await takeOne()).toMatchObject({ attempt: 2, message: { failures: 0 } });
+    });
+
+    test("a delayed retry waits until it is due", async () => {
+      await on.store.append(numbered(2));
+      await settle(await takeOne(), { action: "retry", dueAt: NOW + 5_000, error: "failed" });
+      expect(await on.store.stats(queue)).toMatchObject({ ready: 1, delayed: 1 });
+      await on.store.expire(NOW + 4_999);
+      expect(ids(await lease(1))).toEqual(["m0001"]);
+      await leaseNone();
+      await on.store.expire(NOW + 5_000);
+      expect(ids(await lease(1))).toEqual(["m0000"]);
+    });
+
+    test("an extension moves the deadline", async () => {
+      await on.store.append([message("a")]);
+      const delivery = await takeOne();
+      expect(await settle(delivery, { action: "extend", deadline: NOW + 90_000 })).toBe("done");
+      expect(await on.store.expire(NOW + LEASE_MS)).toEqual([]);
+      expect(ids(await on.store.expire(NOW + 90_000))).toEqual(["a"]);
+    });
+  });
+}
