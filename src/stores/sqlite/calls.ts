@@ -87,7 +87,12 @@ export interface Calls {
     result: Packed,
   ];
   purge: [
-    argument: { readonly queueNo: number; readonly selection: DeadSelection; readonly limit: number },
+    argument: {
+      readonly queueNo: number;
+      readonly selection: DeadSelection;
+      readonly limit: number;
+      readonly now: number;
+    },
     result: number,
   ];
   probe: [argument: null, result: null];

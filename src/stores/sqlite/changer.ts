@@ -47,7 +47,7 @@ export class Changer {
           const ending = { how, attempt, id: unpacker.string(), client: unpacker.stringOrNull() ?? undefined };
           this.end(seq, body);
           if (how === "expired") this.countExpired.run(queueNo);
-          this.endings.note(queueNo, ending);
+          this.endings.note(queueNo, ending, now);
           break;
         }
         case CHANGE_RETRY:

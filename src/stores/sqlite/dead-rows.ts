@@ -75,12 +75,12 @@ export class DeadRows {
     return packer.pack();
   }
 
-  purge({ queueNo, selection, limit }: Calls["purge"][0]): number {
+  purge({ queueNo, selection, limit, now }: Calls["purge"][0]): number {
     const seqs = this.seqs.all(selected(queueNo, selection, limit, 0)) as number[];
     for (const seq of seqs) {
       const [, , , , , attempts, , id] = this.cellsOf(seq);
       this.remove.run(seq);
-      this.endings.note(queueNo, { id, how: "purged", attempt: attempts, client: undefined });
+      this.endings.note(queueNo, { id, how: "purged", attempt: attempts, client: undefined }, now);
     }
     if (seqs.length > 0) this.countPurged.run(seqs.length, queueNo);
     return seqs.length;

@@ -15,6 +15,7 @@ export class Endings {
   private total: number;
   private lines = "";
   private count = 0;
+  private at = 0;
 
   /** @param max endings that are kept. */
   constructor(
@@ -28,18 +29,19 @@ export class Endings {
     this.total = this.kept.reduce((sum, { count }) => sum + count, 0);
   }
 
-  /** Notes an ending for the end of the transaction. */
-  note(queueNo: number, { id, how, attempt, client }: EndNote): void {
+  /** Notes an ending for the end of the transaction. @param at by the hub's clock: this thread's hears of no step. */
+  note(queueNo: number, { id, how, attempt, client }: EndNote, at: number): void {
     // Neither ids nor clients contain control characters.
     this.lines += `\n${id}\t${queueNo}\t${how}\t${attempt}\t${client ?? ""}`;
     this.count++;
+    this.at = at;
   }
 
   /** Last in a transaction: writes what was noted, and forgets the oldest. */
-  write(now: number): void {
+  write(): void {
     if (this.count === 0) return;
     const no = (this.kept[this.kept.length - 1]?.no ?? 0) + 1;
-    this.insert.run(no, now, this.count, this.lines);
+    this.insert.run(no, this.at, this.count, this.lines);
     let excess = this.total + this.count - this.max;
     for (let at = 0; excess > 0; at++) {
       const oldest = this.kept[at];
@@ -69,7 +71,8 @@ export class Endings {
   /** @returns the endings of an id, in one queue or in all, the newest first. */
   find(id: string, queueNo: number | undefined, limit: number): { queueNo: number; ending: Ending }[] {
     const found: { queueNo: number; ending: Ending }[] = [];
-    for (const { at, lines } of this.search.all(`\n${id}\t`, limit) as { at: number; lines: string }[]) {
+    const wanted = queueNo === undefined ? `\n${id}\t` : `\n${id}\t${queueNo}\t`;
+    for (const { at, lines } of this.search.all(wanted, limit) as { at: number; lines: string }[]) {
       for (const line of lines.split("\n").reverse()) {
         const [lineId, queue, how, attempt, client] = line.split("\t");
         if (lineId !== id || (queueNo !== undefined && Number(queue) !== queueNo)) continue;

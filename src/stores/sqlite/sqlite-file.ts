@@ -98,7 +98,7 @@ export class SqliteFile {
       for (const { no, address, creator } of this.unfiled) this.insertQueue.run(no, address, creator);
       results = calls.map((call) => this.carryOut(call));
       this.marks.write();
-      this.endings.write(now);
+      this.endings.write();
       this.appender.writeLastSeq();
       const writtenAt = this.time.steady();
       this.database.exec("COMMIT");

@@ -197,7 +197,7 @@ export class SqliteJournal implements Journal {
   }
 
   async purge(queueNo: number, selection: DeadSelection, limit: number): Promise<number> {
-    return await this.call("purge", { queueNo, selection, limit });
+    return await this.call("purge", { queueNo, selection, limit, now: this.clock.now() });
   }
 
   async probe(): Promise<void> {
