@@ -89,7 +89,7 @@ test("a second ack of a delivery is no better than the first", async () => {
   await journal.answer();
   expect(await outcomes).toMatchObject([
     { status: "rejected", reason: failed },
-    { status: "rejected", reason: failed },
+    { status: "fulfilled", value: ["failed"] },
   ]);
   expect(await store.settle([settling(delivery, ack)])).toEqual(["done"]);
 });
