@@ -254,23 +254,30 @@ export class Book {
     };
   }
 
-  /** Notes which holds a request may settle. */
+  /** Notes which hold a request may settle. */
   claim(ask: Ask, queue: string, ref: DeliveryRef): void {
-    const { session } = ask.connection;
-    for (const life of this.livesOf(queue, ref.id)) {
-      const { hold } = life;
-      if (hold?.attempt !== ref.attempt || hold.session !== session || hold.hub !== this.hub) continue;
-      // An older message of that id, which had the same attempt.
-      if (hold.settled || hold.revoked) continue;
-      ask.rightful.set(ref, { life, hold, isSecond: hold.settling.size > 0 });
-      if (ask.request === "extend") {
-        hold.endsAt = Math.min(hold.endsAt, this.at + Number(ask.argument["leaseMs"]));
-        continue;
-      }
-      hold.settling.add(ask);
-      if (ask.request === "ack") life.ackAsked.add(ask);
-      else if (ask.argument["dead"] === true) life.mayBeDead = true;
+    const life = this.heldAs(ask.connection.session, queue, ref);
+    const hold = life?.hold;
+    if (life === undefined || hold === undefined) return;
+    ask.rightful.set(ref, { life, hold, isSecond: hold.settling.size > 0 });
+    if (ask.request === "extend") {
+      hold.endsAt = Math.min(hold.endsAt, this.at + Number(ask.argument["leaseMs"]));
+      return;
     }
+    hold.settling.add(ask);
+    if (ask.request === "ack") life.ackAsked.add(ask);
+    else if (ask.argument["dead"] === true) life.mayBeDead = true;
+  }
+
+  /** The message that a session holds under this name, if it does. */
+  private heldAs(session: SessionSeen, queue: string, { id, attempt }: DeliveryRef): Life | undefined {
+    const held = this.livesOf(queue, id).filter(({ hold }) => {
+      return hold?.attempt === attempt && hold.session === session && hold.hub === this.hub && !hold.settled;
+    });
+    // Older messages of that id may have had the same attempt; they are never out together.
+    return held.reduce<Life | undefined>((newest, life) => {
+      return newest?.hold && life.hold && newest.hold.step > life.hold.step ? newest : life;
+    }, undefined);
   }
 
   /** Notes what has become of a request's part. */

@@ -31,6 +31,7 @@ export class HubSocket implements HubEnd {
   }
 
   emit(event: string, argument: unknown): void {
+    if (this.link.hubEnd === undefined) return;
     const sent: unknown = argument instanceof DeliverText ? JSON.parse(argument.json) : argument;
     this.note(event, sent);
     this.link.send("toClient", () => this.link.clientEnd?.heard(event, sent));

@@ -150,7 +150,7 @@ export class SimHub {
 
   /** The thread that keeps the file dies, and the process soon with it. */
   loseStore(): void {
-    this.worker.lose(new Error("the simulated worker was lost"));
+    if (this.alive) this.worker.lose(new Error("the simulated worker was lost"));
   }
 
   /** Goes down in order, as the product's hub does. */
