@@ -25,6 +25,17 @@ const COMMANDS: ReadonlyMap<string, Subcommand> = new Map([
   ],
   ["token", { about: "sign a token for a client", run: async (argv) => (await import("./token")).runToken(argv) }],
   ["config", { about: "check what is configured", run: async (argv) => (await import("./config")).runConfig(argv) }],
+  [
+    "salvage",
+    {
+      about: "save what is whole in a damaged store",
+      run: async (argv) => (await import("./salvage")).runSalvage(argv),
+    },
+  ],
+  [
+    "prove",
+    { about: "try the disk and the store on it", run: async (argv) => (await import("./prove")).runProve(argv) },
+  ],
 ] satisfies [string, Subcommand][]);
 
 const USAGE = `Usage: waybill <command> [options]

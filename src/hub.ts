@@ -11,7 +11,7 @@ import type { Dialect } from "./queue/dialect";
 import { routeTable } from "./queue/routes";
 import type { Store } from "./queue/store";
 import { readSettings, refuseToBindOpenly } from "./read-config";
-import { openStore } from "./stores/open-store";
+import { DamagedError, openStore } from "./stores/open-store";
 import { HubHttp, urlOf } from "./transport/http";
 import { SILENT, type Log } from "./transport/log";
 import { Transport } from "./transport/server";
@@ -181,10 +181,16 @@ function openStoreOf(
   { onStoreLost, log = SILENT }: HubParts,
 ): Promise<Store> {
   const onBroken = (error: Error): void => {
-    log.error({ err: error }, "the store is lost: everything is refused until the hub is started anew");
+    if (error instanceof DamagedError) log.error({}, `the store is lost: ${error.message}`);
+    else log.error({ err: error }, "the store is lost: everything is refused until the hub is started anew");
     onStoreLost?.(error);
   };
-  return openStore(settings.store, { ...settings, rules: book }, onBroken, clock);
+  const onDiskSpace = (isLow: boolean, freeBytes: number): void => {
+    const free = `${Math.round(freeBytes / 2 ** 20)} MiB free`;
+    if (isLow) log.warn({}, `the store's disk is nearly full (${free}): publishes are refused, all else goes on`);
+    else log.info({}, `the store's disk has room again (${free}): publishes are taken`);
+  };
+  return openStore(settings.store, { ...settings, rules: book }, onBroken, clock, onDiskSpace);
 }
 
 function brokerSettings(settings: Settings, { book }: LiveRules): BrokerSettings {

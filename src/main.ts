@@ -6,8 +6,11 @@ import { startHub, type Hub } from "./hub";
 import { reasonOf } from "./protocol/errors";
 import { gatherSettings } from "./program-settings";
 import { readSettings } from "./read-config";
+import { DamagedError } from "./stores/open-store";
 
 const EXIT_FAILED = 1;
+/** The store's file is damaged, as sysexits.h has it for bad data: a supervisor should not start the hub again. */
+const EXIT_DAMAGED = 65;
 /** As a shell has it for a program that SIGINT ended. */
 const EXIT_INTERRUPTED = 130;
 const STDOUT = 1;
@@ -28,16 +31,21 @@ export async function runHub(argv: readonly string[]): Promise<void> {
     endOnSignals(hub, log);
   } catch (error) {
     process.stderr.write(`waybill: ${reasonOf(error)}\n`);
-    process.exit(EXIT_FAILED);
+    process.exit(exitCodeFor(error));
   }
+}
+
+function exitCodeFor(error: unknown): number {
+  return error instanceof DamagedError ? EXIT_DAMAGED : EXIT_FAILED;
 }
 
 async function start(settings: Settings, log: Logger): Promise<Hub> {
   // Nothing can be stored or settled any more: whoever watches over this process is to start it anew.
-  const onStoreLost = () => process.exit(EXIT_FAILED);
+  const onStoreLost = (error: Error) => process.exit(exitCodeFor(error));
   try {
     return await startHub(settings, { log, onStoreLost });
   } catch (error) {
+    if (error instanceof DamagedError) throw error;
     throw new Error(failedStart(error, settings), { cause: error });
   }
 }

@@ -6,13 +6,14 @@ import { WaybillError } from "../../src/protocol/errors";
 import type { Store } from "../../src/queue/store";
 import { readSettings } from "../../src/read-config";
 import { openStore } from "../../src/stores/open-store";
+import { rulesWith } from "../support/rules";
 import { sqliteFile, startHub, stopHubs } from "../support/start-hub";
 import { StockClient } from "../support/stock-client";
 
 afterEach(stopHubs);
 
 function open(url: string): Promise<Store> {
-  return openStore(url, readSettings({}), () => {});
+  return openStore(url, { ...readSettings({}), rules: rulesWith() }, () => {});
 }
 
 describe("a store's file", () => {
@@ -85,6 +86,8 @@ describe("a store that fails", () => {
       lease: real.lease.bind(real),
       settle: unlessFailing(real.settle),
       expire: real.expire.bind(real),
+      moveDeadlines: real.moveDeadlines.bind(real),
+      trace: real.trace.bind(real),
       join: unlessFailing(real.join),
       leave: unlessFailing(real.leave),
       stats: real.stats.bind(real),

@@ -1,4 +1,4 @@
-/** The hub as a process of its own, for tests of signals, exit codes and crashes. Runs from the sources. */
+/** The hub as a process of its own, for tests of signals, exit codes and crashes. */
 import { spawn, type ChildProcess } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -10,6 +10,10 @@ const START_TIMEOUT_MS = 15_000;
 export interface HubProcessOptions {
   readonly flags?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
+  /** A folder of `compileProgram` to run from, which starts at once; left out: the sources. */
+  readonly compiled?: string;
+  /** A command that goes before the program's own, such as a shell that sets a limit. */
+  readonly wrapper?: readonly string[];
   /** Where it runs, and looks for `.env`; a new empty folder when left out. */
   readonly cwd?: string;
 }
@@ -29,9 +33,13 @@ export class HubProcess {
   private written = "";
   private readonly readers = new Set<() => void>();
 
-  constructor({ flags = [], env = {}, cwd = temporaryFolder() }: HubProcessOptions = {}) {
-    const main = ["-r", "ts-node/register/transpile-only", path.join(ROOT, "src", "main.ts")];
-    this.child = spawn(process.execPath, [...main, ...flags], {
+  constructor({ flags = [], env = {}, cwd = temporaryFolder(), compiled, wrapper = [] }: HubProcessOptions = {}) {
+    const main =
+      compiled === undefined
+        ? ["-r", "ts-node/register/transpile-only", path.join(ROOT, "src", "main.ts")]
+        : [path.join(compiled, "src", "main.js")];
+    const [command = "", ...args] = [...wrapper, process.execPath, ...main, ...flags];
+    this.child = spawn(command, args, {
       cwd,
       // What this shell has set must not reach the hub under test.
       env: {

@@ -3,8 +3,11 @@ import type { RuleBook } from "../queue/queue-rules";
 import type { Store } from "../queue/store";
 import { LedgerStore } from "./ledger/ledger-store";
 import { MemoryJournal } from "./memory";
+import { DiskSpace } from "./sqlite/disk-space";
 import { SqliteJournal } from "./sqlite/sqlite-journal";
 import { StorageThread } from "./sqlite/storage-thread";
+
+export { DamagedError } from "./sqlite/damage";
 
 export interface StoreSettings {
   /** What each queue may hold, and what becomes of its messages. */
@@ -18,6 +21,8 @@ export interface StoreSettings {
   /** Messages, and milliseconds, of a room's history that are kept. */
   readonly historyMessages: number;
   readonly historyMs: number;
+  /** Free space of the disk, in bytes, below which publishes are refused; left out: none. */
+  readonly minFreeBytes?: number;
   /** Endings of messages that are remembered. */
   readonly maxEndings: number;
   /** Ready messages that are kept in memory, in bytes; the rest is paged in from the disk. */
@@ -32,7 +37,8 @@ const LANE_WINDOW = 16_384;
 /**
  * Opens the store that a URL names: `sqlite:<path>` or `memory:`.
  *
- * @param onBroken called when the store is lost for good.
+ * @param onBroken called when the store is lost for good; with a DamagedError when its file is damaged.
+ * @param onDiskSpace called when the disk becomes nearly full, and when it no longer is.
  * @throws Error that says what is wrong with the URL, or why the store cannot be used.
  */
 export async function openStore(
@@ -40,6 +46,7 @@ export async function openStore(
   settings: StoreSettings,
   onBroken: (error: Error) => void,
   clock: Clock = systemClock,
+  onDiskSpace?: (isLow: boolean, freeBytes: number) => void,
 ): Promise<Store> {
   const { scheme, rest } = /^(?<scheme>[a-z]+):(?<rest>.*)$/.exec(url)?.groups ?? {};
   if (scheme === "memory" && rest === "") {
@@ -56,7 +63,8 @@ export async function openStore(
       historyMs,
       maxEndings,
     });
-    const journal = new SqliteJournal(worker, clock, onBroken);
+    const space = new DiskSpace(rest, settings.minFreeBytes ?? 0, clock, onDiskSpace);
+    const journal = new SqliteJournal(worker, clock, onBroken, space);
     return LedgerStore.open(journal, { ...settings, laneWindow: settings.laneWindow ?? LANE_WINDOW });
   }
   throw new Error(`"${url}" names no store: use sqlite:<path of a file> or memory:`);

@@ -9,7 +9,7 @@ import type {
   Snapshot,
   StoredMessage,
 } from "../ledger/journal";
-import { Packer, Unpacker, type Packed } from "./packed";
+import { Unpacker, type Packed, type Packer } from "./packed";
 import type { DeadLetter } from "../../queue/message";
 
 /** What passes between the journal and its worker. */
@@ -95,6 +95,8 @@ export interface Calls {
     },
     result: number,
   ];
+  /** Bytes in the file that hold nothing, and are written before it grows. */
+  reusable: [argument: null, result: number];
   probe: [argument: null, result: null];
   close: [argument: { readonly attempts: readonly number[] }, result: null];
 }
@@ -104,10 +106,17 @@ export type Call = { [Kind in CallKind]: { readonly kind: Kind; readonly argumen
 
 /** To the worker: calls in the order in which they were made. */
 export type Post = readonly Call[];
-/** From the worker: the results of the oldest unanswered calls, all of them committed; or why none of them took effect. */
+/** What an append has for a result when the disk has no room for it. */
+export const NO_SPACE = "no space";
+
+/**
+ * From the worker: the results of the oldest unanswered calls, all of them committed but the appends that had no room; or
+ * why none of them took effect; or, for good, that the file is damaged.
+ */
 export type Answer =
-  | { readonly results: readonly Calls[CallKind][1][] }
-  | { readonly failed: string; readonly count: number }
+  | { readonly results: readonly (Calls[CallKind][1] | typeof NO_SPACE)[] }
+  | { readonly failed: string; readonly count: number; readonly isFull: boolean }
+  | { readonly damaged: string }
   | { readonly opened: true };
 
 export interface WorkerSettings {

@@ -1,4 +1,6 @@
-import { rowsIn, type Answer, type Call, type Post } from "./calls";
+import { NO_SPACE, rowsIn, type Answer, type Call, type Post } from "./calls";
+import { isDamage } from "./damage";
+import { damageText } from "./database-file";
 import type { SqliteFile } from "./sqlite-file";
 
 /**
@@ -21,7 +23,8 @@ export class Committer {
     const calls = this.withWaiting(first);
     const answer = this.carryOut(calls);
     const closed = calls.some(({ kind }) => kind === "close");
-    if (closed) this.file.close();
+    // What is damaged is left as it is.
+    if (closed && !("damaged" in answer)) this.file.close();
     return { answer, closed };
   }
 
@@ -42,9 +45,27 @@ export class Committer {
     try {
       return { results: this.file.commit(calls) };
     } catch (error) {
-      return { failed: describe(error), count: calls.length };
+      if (isDamage(error)) return { damaged: damageText(this.file.file?.name ?? "", [describe(error)]) };
+      if (isDiskFull(error)) return this.carryOutWithoutAppends(calls);
+      return { failed: describe(error), count: calls.length, isFull: false };
     }
   }
+
+  /** On a full disk what makes room goes on as far as it can: acks, purges, reads. */
+  private carryOutWithoutAppends(calls: readonly Call[]): Answer {
+    this.file.file?.shrinkLog();
+    try {
+      const others = this.file.commit(calls.filter(({ kind }) => kind !== "append"));
+      let next = 0;
+      return { results: calls.map(({ kind }) => (kind === "append" ? NO_SPACE : (others[next++] ?? null))) };
+    } catch (error) {
+      return { failed: describe(error), count: calls.length, isFull: isDiskFull(error) };
+    }
+  }
+}
+
+function isDiskFull(error: unknown): boolean {
+  return error instanceof Error && "code" in error && (error.code === "SQLITE_FULL" || error.code === "ENOSPC");
 }
 
 /** A failure in words, with the code by which SQLite or the system knows it. */

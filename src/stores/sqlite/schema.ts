@@ -1,7 +1,7 @@
 import type { Database } from "better-sqlite3";
 
 /** Marks the file as Waybill's: "WYBL". */
-const APPLICATION_ID = 0x5759424c;
+export const APPLICATION_ID = 0x5759424c;
 
 /**
  * Each step takes the file from its version to the next. Steps are never edited once released: a file of any age walks
@@ -10,7 +10,8 @@ const APPLICATION_ID = 0x5759424c;
 const MIGRATIONS: readonly string[] = [
   `
   CREATE TABLE meta (key TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
-  INSERT INTO meta VALUES ('last_seq', 0), ('ids_since', 0), ('ids_young', 0), ('probe', 0);
+  -- commits: how many there were. open: 1 from a start until the stop in order.
+  INSERT INTO meta VALUES ('last_seq', 0), ('ids_since', 0), ('ids_young', 0), ('probe', 0), ('commits', 0), ('open', 0);
 
   -- Queues and rooms, under the number that the other tables know them by.
   CREATE TABLE queues (
@@ -118,6 +119,8 @@ const MIGRATIONS: readonly string[] = [
     covered_from INTEGER NOT NULL,
     PRIMARY KEY (room, inbox)
   ) WITHOUT ROWID;
+  -- All of it once more: a membership has no checksum, and damage to one of the two shows.
+  CREATE INDEX members_of ON members (inbox, room, covered_from);
 
   -- How messages ended, one row for all that ended in a commit: lines of queue, id, how, attempt and client.
   CREATE TABLE endings (
@@ -129,24 +132,27 @@ const MIGRATIONS: readonly string[] = [
   `,
 ];
 
+/** The version that this Waybill writes. */
+export const SCHEMA_VERSION = MIGRATIONS.length;
+
 /**
- * Brings the file to this version's schema, in one transaction.
+ * Brings the file to this version's schema, or to an older one's, in one transaction.
  *
  * @throws Error when the file is not Waybill's, or from a newer version.
  */
-export function migrate(database: Database): void {
+export function migrate(database: Database, toVersion = SCHEMA_VERSION): void {
   const version = Number(database.pragma("user_version", { simple: true }));
   const applicationId = Number(database.pragma("application_id", { simple: true }));
   const isEmpty = database.prepare("SELECT count(*) AS count FROM sqlite_master").pluck().get() === 0;
   if (!isEmpty && applicationId !== APPLICATION_ID) throw new Error("it is a database of another program");
-  if (version > MIGRATIONS.length) {
+  if (version > SCHEMA_VERSION) {
     throw new Error(
-      `its schema is version ${version}, this Waybill knows versions up to ${MIGRATIONS.length}: use a newer Waybill`,
+      `its schema is version ${version}, this Waybill knows versions up to ${SCHEMA_VERSION}: use a newer Waybill`,
     );
   }
   database.transaction(() => {
-    for (const step of MIGRATIONS.slice(version)) database.exec(step);
+    for (const step of MIGRATIONS.slice(version, toVersion)) database.exec(step);
     database.pragma(`application_id = ${APPLICATION_ID}`);
-    database.pragma(`user_version = ${MIGRATIONS.length}`);
+    database.pragma(`user_version = ${toVersion}`);
   })();
 }

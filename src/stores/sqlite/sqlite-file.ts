@@ -1,11 +1,10 @@
-import fs from "node:fs";
-import path from "node:path";
-import Database from "better-sqlite3";
+import type Database from "better-sqlite3";
 import type { Clock } from "../../queue/clock";
 import { countReplayed, type Snapshot } from "../ledger/journal";
 import { Appender } from "./appender";
 import type { Call, CallKind, Calls, WorkerSettings } from "./calls";
 import { Changer } from "./changer";
+import { DatabaseFile } from "./database-file";
 import { DeadRows } from "./dead-rows";
 import { Endings } from "./endings";
 import { IdWindow } from "./id-window";
@@ -14,9 +13,6 @@ import { Reader } from "./reader";
 import { RoomRows } from "./room-rows";
 import { migrate } from "./schema";
 
-/** Pages of the write-ahead log, 4 KiB each, after which they are copied to the main file. */
-const CHECKPOINT_PAGES = 4_000;
-const CACHE_KIB = 32_768;
 /** Commits in which endings of one id are looked up, the newest first. */
 const ENDINGS_FOUND = 20;
 
@@ -38,24 +34,23 @@ export class SqliteFile {
   private readonly endings: Endings;
   private readonly insertQueue: Database.Statement;
   private readonly moves: readonly Database.Statement[];
+  private readonly countChanges: Database.Statement;
+  private readonly setCommits: Database.Statement;
+  private readonly setOpen: Database.Statement;
+  private commits: number;
   /** Queues that no commit has filed yet. */
   private unfiled: Calls["queue"][0][] = [];
 
-  /** @throws Error that says why the file cannot be used. */
+  /** @throws DamagedError when the file is not what was written; Error that says why else it cannot be used. */
   static open(settings: WorkerSettings, time: FileTime): SqliteFile {
-    let database: Database.Database | undefined;
+    const file = DatabaseFile.open(settings.file);
     try {
-      fs.mkdirSync(path.dirname(path.resolve(settings.file)), { recursive: true });
-      database = new Database(settings.file, { timeout: 0 });
-      lock(database);
-      database.pragma("synchronous = FULL");
-      database.pragma(`wal_autocheckpoint = ${CHECKPOINT_PAGES}`);
-      database.pragma(`cache_size = -${CACHE_KIB}`);
-      database.pragma("temp_store = MEMORY");
-      return SqliteFile.on(database, settings, time);
+      migrate(file.database);
+      const opened = new SqliteFile(file.database, settings, time, file);
+      opened.noteOpen();
+      return opened;
     } catch (error) {
-      database?.close();
-      throw new Error(`${settings.file} cannot be used: ${whyUnusable(settings.file, error)}`, { cause: error });
+      throw file.abandon(error);
     }
   }
 
@@ -69,6 +64,8 @@ export class SqliteFile {
     private readonly database: Database.Database,
     settings: FileSettings,
     private readonly time: FileTime,
+    /** Where the database is; undefined: nowhere but in memory. */
+    readonly file?: DatabaseFile,
   ) {
     this.ids = new IdWindow(database, settings);
     this.marks = new LeaseMarks(database);
@@ -78,6 +75,10 @@ export class SqliteFile {
     this.changer = new Changer(database, this.rooms, this.endings);
     this.reader = new Reader(database, this.marks);
     this.dead = new DeadRows(database, this.marks, this.endings);
+    this.countChanges = database.prepare("SELECT total_changes()").pluck();
+    this.setCommits = database.prepare("UPDATE meta SET value = ? WHERE key = 'commits'");
+    this.setOpen = database.prepare("UPDATE meta SET value = ? WHERE key = 'open'");
+    this.commits = Number(database.prepare("SELECT value FROM meta WHERE key = 'commits'").pluck().get());
     this.insertQueue = database.prepare("INSERT OR IGNORE INTO queues (no, address, creator) VALUES (?, ?, ?)");
     this.moves = [
       "UPDATE messages SET due_at = due_at + ? WHERE due_at IS NOT NULL AND due_fixed IS NULL",
@@ -87,12 +88,20 @@ export class SqliteFile {
     ].map((sql) => database.prepare(sql));
   }
 
+  /** From now on the main file says of itself that it is nothing without its log. */
+  private noteOpen(): void {
+    this.setOpen.run(1);
+    this.file?.shrinkLog();
+  }
+
   /** Carries out calls in one transaction: all of them, or none if one throws. */
   commit(calls: readonly Call[]): Calls[CallKind][1][] {
     for (const call of calls) if (call.kind === "queue") this.unfiled.push(call.argument);
     const now = this.time.now();
     this.ids.rotate(now);
     this.database.exec("BEGIN IMMEDIATE");
+    const changesBefore = this.countChanges.get();
+    let commits = this.commits;
     let results: Calls[CallKind][1][];
     try {
       for (const { no, address, creator } of this.unfiled) this.insertQueue.run(no, address, creator);
@@ -100,6 +109,8 @@ export class SqliteFile {
       this.marks.write();
       this.endings.write();
       this.appender.writeLastSeq();
+      // Calls that only read write nothing, and cost no sync.
+      if (this.countChanges.get() !== changesBefore) this.setCommits.run(++commits);
       const writtenAt = this.time.steady();
       this.database.exec("COMMIT");
       this.lastCommitMs = this.time.steady() - writtenAt;
@@ -109,6 +120,8 @@ export class SqliteFile {
       if (this.database.inTransaction) this.database.exec("ROLLBACK");
       throw error;
     }
+    if (commits !== this.commits) this.file?.mark.write(commits);
+    this.commits = commits;
     this.unfiled = [];
     this.marks.keep();
     this.appender.keep();
@@ -118,7 +131,8 @@ export class SqliteFile {
   }
 
   close(): void {
-    this.database.close();
+    if (this.file) this.file.close();
+    else this.database.close();
   }
 
   private carryOut(call: Call): Calls[CallKind][1] {
@@ -161,48 +175,27 @@ export class SqliteFile {
         return this.load();
       case "queue":
         return null;
+      case "reusable":
+        return this.reusableBytes();
       case "probe":
         this.database.exec("UPDATE meta SET value = value + 1 WHERE key = 'probe'");
         return null;
       case "close":
         this.changer.setAttempts(call.argument.attempts);
         this.marks.clear();
+        this.setOpen.run(0);
         return null;
     }
+  }
+
+  private reusableBytes(): number {
+    const number = (pragma: string): number => Number(this.database.pragma(pragma, { simple: true }));
+    return number("freelist_count") * number("page_size");
   }
 
   private load(): Snapshot {
     // What a crash left marked may have been out: its next attempt gets a number that was never given.
     this.marks.countAttempts();
     return this.reader.snapshot();
-  }
-}
-
-/** Takes the file for this process until it ends, however it ends. */
-function lock(database: Database.Database): void {
-  database.pragma("locking_mode = EXCLUSIVE");
-  database.pragma("journal_mode = WAL");
-  database.exec("BEGIN EXCLUSIVE; COMMIT");
-}
-
-function whyUnusable(file: string, error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  const code = "code" in error && typeof error.code === "string" ? error.code : "";
-  if (code.startsWith("SQLITE_BUSY")) return "another hub has it open";
-  // SQLite says "disk I/O error" and "unable to open" for what mostly is a matter of permissions.
-  if (fs.existsSync(file) && fs.statSync(file).isDirectory()) return "it is a folder";
-  if (["EACCES", "EPERM", "EROFS"].includes(code) || !isWritable(file))
-    return "this user may not write it, or its folder";
-  return error.message;
-}
-
-/** Whether this user may write a file and its folder, where SQLite keeps its log. */
-function isWritable(file: string): boolean {
-  try {
-    fs.accessSync(path.dirname(path.resolve(file)), fs.constants.W_OK);
-    if (fs.existsSync(file)) fs.accessSync(file, fs.constants.W_OK);
-    return true;
-  } catch {
-    return false;
   }
 }

@@ -13,12 +13,24 @@ import type {
   Snapshot,
   StoredMessage,
 } from "../ledger/journal";
-import { unpackMessages, packRow, packChange, type Answer, type Call, type CallKind, type Calls } from "./calls";
+import { DamagedError } from "./damage";
+import type { DiskSpace } from "./disk-space";
+import {
+  NO_SPACE,
+  unpackMessages,
+  packRow,
+  packChange,
+  type Answer,
+  type Call,
+  type CallKind,
+  type Calls,
+} from "./calls";
 import { Packer, type Packed } from "./packed";
 import type { StorageWorker } from "./storage-thread";
 
 /** A call that the worker has not answered yet. */
 interface Pending {
+  readonly kind: CallKind;
   readonly resolve: (result: never) => void;
   readonly reject: (error: WaybillError) => void;
 }
@@ -59,13 +71,14 @@ export class SqliteJournal implements Journal {
   constructor(
     private readonly worker: StorageWorker,
     private readonly clock: Clock,
-    onBroken: (error: Error) => void,
+    private readonly onBroken: (error: Error) => void,
+    private readonly space?: DiskSpace,
   ) {
     worker.attach({
       answered: (answer) => this.answered(answer),
       broke: (error) => {
         this.fail(error.message);
-        onBroken(error);
+        this.onBroken(error);
       },
       ended: () => {
         this.fail("the storage worker ended");
@@ -75,6 +88,7 @@ export class SqliteJournal implements Journal {
   }
 
   async load(): Promise<Snapshot> {
+    await this.space?.start(() => this.call("reusable", null));
     const snapshot = await this.call("load", null);
     for (const { no, address } of snapshot.queues) this.addresses.set(no, address as QueueAddress);
     return snapshot;
@@ -87,6 +101,7 @@ export class SqliteJournal implements Journal {
   }
 
   async append(rows: readonly (AppendRow | RoomAppendRow)[]): Promise<readonly number[]> {
+    this.space?.refuseWhenLow();
     const gathering = this.gather("append", (packed) => ({ rows: packed }));
     const from = gathering.count;
     for (const row of rows) packRow(gathering.packer, row);
@@ -205,6 +220,7 @@ export class SqliteJournal implements Journal {
   }
 
   async close(leased: readonly StoredMessage[]): Promise<void> {
+    this.space?.stop();
     if (this.broken) return;
     const ended = new Promise<void>((resolve) => (this.ended = resolve));
     await this.call("close", { attempts: leased.flatMap((message) => [message.seq, message.attempts]) });
@@ -239,7 +255,7 @@ export class SqliteJournal implements Journal {
   private send<Kind extends CallKind>(kind: Kind, argument: () => Calls[Kind][0]): Promise<Calls[Kind][1]> {
     if (this.broken) return Promise.reject(this.broken);
     return new Promise((resolve, reject) => {
-      this.pending.push({ resolve, reject });
+      this.pending.push({ kind, resolve, reject });
       this.outbox.push(() => ({ kind, argument: argument() }) as Call);
       if (kind === "append") this.hasAppend = true;
       this.postSoon(kind);
@@ -270,13 +286,25 @@ export class SqliteJournal implements Journal {
 
   private answered(answer: Answer): void {
     if ("opened" in answer) return;
+    if (this.broken) return;
+    if ("damaged" in answer) {
+      this.fail(answer.damaged);
+      this.onBroken(new DamagedError(answer.damaged));
+      return;
+    }
     if ("failed" in answer) {
       const error = new WaybillError("STORE_UNAVAILABLE", `The store did not take the write: ${answer.failed}.`);
-      for (const { reject } of this.pending.splice(0, answer.count)) reject(error);
+      for (const { kind, reject } of this.pending.splice(0, answer.count)) {
+        reject(answer.isFull && kind === "append" ? new WaybillError("DISK_FULL", DISK_FULL) : error);
+      }
       return;
     }
     const done = this.pending.splice(0, answer.results.length);
-    for (const [index, { resolve }] of done.entries()) resolve(answer.results[index] as never);
+    for (const [index, { resolve, reject }] of done.entries()) {
+      const result = answer.results[index];
+      if (result === NO_SPACE) reject(new WaybillError("DISK_FULL", DISK_FULL));
+      else resolve(result as never);
+    }
   }
 
   private fail(reason: string): void {
@@ -293,4 +321,5 @@ export class SqliteJournal implements Journal {
 const RIDE_MS = 2;
 /** Numbers that a call has room for before it grows: a few messages. */
 const GATHERED_CELLS = 64;
+const DISK_FULL = "The disk is full: the publish was not stored.";
 const NO_DUPLICATES: readonly number[] = [];

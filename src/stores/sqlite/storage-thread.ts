@@ -1,6 +1,8 @@
 import path from "node:path";
-import { Worker } from "node:worker_threads";
+import type { Worker } from "node:worker_threads";
 import type { Answer, Post, WorkerSettings } from "./calls";
+import { DamagedError } from "./damage";
+import { startThread } from "./thread";
 
 /** What keeps the file, as its journal sees it. Calls are carried out, and answered, in the order of their posts. */
 export interface StorageWorker {
@@ -17,6 +19,12 @@ export interface WorkerListener {
   ended(): void;
 }
 
+/**
+ * Files of this process. SQLite's locks keep other processes away, and would be lost to this one's second look at a file:
+ * the system drops them when any descriptor of the file is closed.
+ */
+const inUse = new Set<string>();
+
 /** A worker thread with an open file. */
 export class StorageThread implements StorageWorker {
   /**
@@ -24,8 +32,12 @@ export class StorageThread implements StorageWorker {
    *
    * @throws Error that says why the file cannot be used.
    */
-  static start(settings: WorkerSettings): Promise<StorageThread> {
-    const worker = startWorker(settings);
+  static async start(settings: WorkerSettings): Promise<StorageThread> {
+    const file = path.resolve(settings.file);
+    if (inUse.has(file)) throw new Error(`${settings.file} cannot be used: another hub has it open`);
+    inUse.add(file);
+    const worker = startThread("worker", settings);
+    worker.once("exit", () => inUse.delete(file));
     return new Promise((resolve, reject) => {
       const ended = (): void => reject(new Error("the storage worker ended"));
       worker.once("error", reject);
@@ -33,6 +45,7 @@ export class StorageThread implements StorageWorker {
       worker.once("message", (answer: Answer) => {
         worker.off("error", reject).off("exit", ended);
         if ("opened" in answer) resolve(new StorageThread(worker));
+        else if ("damaged" in answer) reject(new DamagedError(answer.damaged));
         else reject(new Error("failed" in answer ? answer.failed : "the storage worker did not open the file"));
       });
     });
@@ -49,11 +62,4 @@ export class StorageThread implements StorageWorker {
     this.worker.on("error", (error) => listener.broke(error));
     this.worker.on("exit", () => listener.ended());
   }
-}
-
-/** The worker's file as it stands beside this one: compiled, or TypeScript, which its thread compiles as it loads it. */
-function startWorker(settings: WorkerSettings): Worker {
-  const extension = path.extname(__filename);
-  const execArgv = extension === ".ts" ? ["-r", require.resolve("ts-node/register/transpile-only")] : [];
-  return new Worker(path.join(__dirname, `worker${extension}`), { workerData: settings, execArgv });
 }

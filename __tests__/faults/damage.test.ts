@@ -1,0 +1,210 @@
+import fs from "node:fs";
+import path from "node:path";
+import { examine } from "../../src/stores/sqlite/examination";
+import { salvage, type SalvageReport } from "../../src/stores/sqlite/salvage/salvage";
+import {
+  contentsOf,
+  copyStore,
+  flipBit,
+  makeFiles,
+  pagesByKind,
+  servedFrom,
+  unaccounted,
+  type Contents,
+} from "./damaged-file";
+
+const PAGE_BYTES = 4096;
+const isThorough = process.env.CI === "true";
+const FLIPS = isThorough ? 150 : 60;
+const LOG_FLIPS = isThorough ? 60 : 25;
+const CUTS = 12;
+const WIPES = 20;
+
+const seed = Number(process.env.WAYBILL_SEED ?? Math.floor(Math.random() * 2 ** 31));
+let folder = "";
+let random: (below: number) => number;
+
+beforeAll(async () => {
+  folder = await makeFiles();
+}, 60_000);
+beforeEach(() => {
+  random = randomFrom(seed);
+});
+afterAll(() => fs.rmSync(folder, { recursive: true, force: true }));
+
+const inFolder = (name: string): string => path.join(folder, name);
+
+/** Damages a copy, and holds what is found and what is saved against what was there. */
+function tryDamage(of: "closed.db" | "crashed.db", damage: (file: string) => string): Outcome {
+  const file = inFolder("damaged.db");
+  copyStore(inFolder(of), file);
+  const where = `${damage(file)} (WAYBILL_SEED=${seed})`;
+  const faults = examine(file).faults;
+  const saved = inFolder("saved.db");
+  fs.rmSync(saved, { force: true });
+  const report = salvage(file, saved);
+  return { where, faults, report, saved: contentsOf(saved), savedFaults: examine(saved).faults };
+}
+
+interface Outcome {
+  readonly where: string;
+  readonly faults: readonly string[];
+  readonly report: SalvageReport;
+  readonly saved: Contents;
+  readonly savedFaults: readonly string[];
+}
+
+/** What was in the file of a store that crashed, whose log SQLite would otherwise take into it. */
+function contentsOfCrashed(): Contents {
+  const copy = inFolder("whole.db");
+  copyStore(inFolder("crashed.db"), copy);
+  return contentsOf(copy);
+}
+
+describe("a whole file", () => {
+  test.each(["closed.db", "crashed.db"] as const)("is found whole, and is saved as it is: %s", (name) => {
+    const { faults, report, saved, savedFaults } = tryDamage(name, () => name);
+    expect(faults).toEqual([]);
+    expect(savedFaults).toEqual([]);
+    const before = name === "closed.db" ? contentsOf(inFolder(name)) : contentsOfCrashed();
+    expect(saved).toEqual(before);
+    expect(report.faults).toEqual([]);
+    expect(report.losses.messages.size + report.losses.unreadable.size).toBe(0);
+  });
+});
+
+test(`${FLIPS} flipped bits, on pages of every kind: each is found or changes nothing, and all is saved or told to be lost`, () => {
+  const before = contentsOf(inFolder("closed.db"));
+  const served = servedFrom(inFolder("closed.db"));
+  const kinds = pagesByKind(inFolder("closed.db"));
+  let found = 0;
+  for (let flip = 0; flip < FLIPS; flip++) {
+    const pages = kinds[flip % kinds.length] ?? [];
+    const page = pages[random(pages.length)] ?? 1;
+    // Half of them where a page says what is on it.
+    const byte = (page - 1) * PAGE_BYTES + random(flip % 2 === 0 ? PAGE_BYTES : 120);
+    const bit = random(8);
+    const outcome = tryDamage("closed.db", (file) => {
+      flipBit(file, byte, bit);
+      return `bit ${bit} of byte ${byte}, on page ${page}`;
+    });
+    const { where, faults, report, saved, savedFaults } = outcome;
+    if (faults.length > 0) found++;
+    else {
+      expect({ where, contents: contentsOf(inFolder("damaged.db")) }).toEqual({ where, contents: before });
+      expect({ where, served: servedFrom(inFolder("damaged.db")) }).toEqual({ where, served });
+    }
+    expect({ where, unaccounted: unaccounted(before, saved, report) }).toEqual({ where, unaccounted: [] });
+    expect({ where, savedFaults }).toEqual({ where, savedFaults: [] });
+    // One flipped bit costs one page at the most, and brings nothing back that was settled.
+    expect({ where, back: [...saved.messages.keys()].filter((seq) => !before.messages.has(seq)) }).toEqual({
+      where,
+      back: [],
+    });
+  }
+  expect(found).toBeGreaterThan(FLIPS / 4);
+}, 120_000);
+
+test(`${LOG_FLIPS} flipped bits in the log of a crash: none ends it unnoticed`, () => {
+  const before = contentsOfCrashed();
+  const log = inFolder("crashed.db-wal");
+  const bytes = fs.statSync(log).size;
+  let found = 0;
+  for (let flip = 0; flip < LOG_FLIPS; flip++) {
+    const byte = flip % 10 === 0 ? random(32) : flip % 10 === 1 ? bytes - 1 - random(3 * PAGE_BYTES) : random(bytes);
+    const { where, faults, report, saved } = tryDamage("crashed.db", (file) => {
+      flipBit(`${file}-wal`, byte, random(8));
+      return `byte ${byte} of the log`;
+    });
+    if (faults.length > 0) found++;
+    else expect({ where, contents: contentsOf(inFolder("damaged.db")) }).toEqual({ where, contents: before });
+    expect({ where, unaccounted: unaccounted(before, saved, report) }).toEqual({ where, unaccounted: [] });
+  }
+  expect(found).toBeGreaterThan(LOG_FLIPS / 2);
+}, 120_000);
+
+test(`a file that was cut off, at ${CUTS} places, is refused`, () => {
+  const before = contentsOf(inFolder("closed.db"));
+  const bytes = fs.statSync(inFolder("closed.db")).size;
+  for (let cut = 0; cut < CUTS; cut++) {
+    const left = random(bytes - 200) + 100;
+    const { where, faults, report, saved } = tryDamage("closed.db", (file) => {
+      fs.truncateSync(file, left);
+      return `cut off at ${left} of ${bytes}`;
+    });
+    expect({ where, faults: faults.length > 0 }).toEqual({ where, faults: true });
+    expect({ where, unaccounted: unaccounted(before, saved, report) }).toEqual({ where, unaccounted: [] });
+  }
+}, 60_000);
+
+test(`${WIPES} wiped stretches of pages: found, and what is not on them is saved`, () => {
+  const before = contentsOf(inFolder("closed.db"));
+  const pages = fs.statSync(inFolder("closed.db")).size / PAGE_BYTES;
+  for (let wipe = 0; wipe < WIPES; wipe++) {
+    const count = 1 + random(6);
+    const first = 1 + random(pages - count - 1);
+    const { where, report, saved, savedFaults } = tryDamage("closed.db", (file) => {
+      const bytes = fs.readFileSync(file);
+      fs.writeFileSync(file, bytes.fill(0, first * PAGE_BYTES, (first + count) * PAGE_BYTES));
+      return `pages ${first + 1} to ${first + count} wiped`;
+    });
+    expect({ where, unaccounted: unaccounted(before, saved, report) }).toEqual({ where, unaccounted: [] });
+    expect({ where, savedFaults }).toEqual({ where, savedFaults: [] });
+  }
+}, 60_000);
+
+describe("the log of a crash", () => {
+  test("that is gone is missed by the mark beside it", () => {
+    const { faults, report } = tryDamage("crashed.db", (file) => {
+      fs.rmSync(`${file}-wal`);
+      return "log removed";
+    });
+    expect(faults).toEqual([expect.stringMatching(/of its confirmed commits are missing/)]);
+    expect(report.missing).toBe(faults[0]);
+  });
+
+  test("that was left behind when the file was copied is missed as well", () => {
+    const { faults, report } = tryDamage("crashed.db", (file) => {
+      for (const part of ["-wal", "-mark"]) fs.rmSync(file + part);
+      return "the file alone";
+    });
+    expect(faults).toEqual([
+      expect.stringMatching(/was not stopped in order, and its log, .*damaged.db-wal, is missing/),
+    ]);
+    expect(report.missing).toBe(faults[0]);
+  });
+
+  test("that was cut off is missed by the mark beside it", () => {
+    const { faults, report } = tryDamage("crashed.db", (file) => {
+      const bytes = fs.statSync(`${file}-wal`).size;
+      fs.truncateSync(`${file}-wal`, bytes - 10 * PAGE_BYTES);
+      return "log cut off";
+    });
+    expect(faults).toEqual([expect.stringMatching(/of its confirmed commits are missing/)]);
+    expect(report.missing).toBeDefined();
+  });
+
+  test("may end in the middle of a commit that nobody was told of: a power cut leaves it so", () => {
+    const { faults, report, saved } = tryDamage("crashed.db", (file) => {
+      // A commit of one page, written by halves, of which the mark knows nothing.
+      const frame = Buffer.alloc(24 + PAGE_BYTES / 2, 7);
+      fs.readFileSync(`${file}-wal`).copy(frame, 8, 16, 24);
+      fs.appendFileSync(`${file}-wal`, frame);
+      return "half a commit";
+    });
+    expect(faults).toEqual([]);
+    expect(report.missing).toBeUndefined();
+    expect(saved).toEqual(contentsOfCrashed());
+  });
+});
+
+/** The same numbers for the same seed (mulberry32). */
+function randomFrom(start: number): (below: number) => number {
+  let state = start;
+  return (below) => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) % below;
+  };
+}

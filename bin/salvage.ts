@@ -1,0 +1,76 @@
+import { Argument, Command } from "commander";
+import { readArguments } from "../clients/terminal/arguments";
+import { reasonOf } from "../src/protocol/errors";
+import { salvage, type SalvageReport } from "../src/stores/sqlite/salvage/salvage";
+import { rangeText, sizeOfRanges, type SeqRange } from "../src/stores/sqlite/salvage/seq-ranges";
+
+const WHOLE = 0;
+const FAILED = 1;
+/** Something could not be saved. */
+const LOSSES = 3;
+
+const NAMES: Readonly<Record<string, string>> = {
+  messages: "messages",
+  dead: "dead letters",
+  queues: "queues and rooms",
+  members: "memberships",
+  bodies: "messages of rooms",
+  ids: "ids of the dedup window",
+  endings: "notes of how messages ended",
+  ids_0: "ids of the dedup window",
+  ids_1: "ids of the dedup window",
+};
+
+/** `waybill salvage`: copies what is whole from a damaged file to a new one. @returns the code to exit with. */
+export function runSalvage(argv: readonly string[]): number {
+  const command = new Command("waybill salvage")
+    .description(
+      `Copies all that is whole from a damaged store to a new file, and says what could not be read. The damaged file stays as it is. Exits with ${WHOLE} when nothing was lost, ${LOSSES} when something was.`,
+    )
+    .addArgument(new Argument("<damaged>", "the store's file, with what stands beside it (-wal, -mark)"))
+    .addArgument(new Argument("<new>", "the file to write; there must be none of that name"));
+  const exit = readArguments(command, argv);
+  if (exit !== undefined) return exit;
+  const [from = "", to = ""] = command.processedArgs as string[];
+  try {
+    const report = salvage(from, to);
+    const lost = lossLines(report);
+    const lines = [`saved to ${to}: ${savedText(report)}`, ...report.faults.map((fault) => `found: ${fault}`), ...lost];
+    if (lost.length === 0) lines.push("nothing was lost");
+    process.stdout.write(`${lines.join("\n")}\n`);
+    return lost.length === 0 ? WHOLE : LOSSES;
+  } catch (error) {
+    process.stderr.write(`waybill: ${reasonOf(error)}\n`);
+    return FAILED;
+  }
+}
+
+function savedText({ saved }: SalvageReport): string {
+  return [...saved].map(([table, count]) => `${count} ${NAMES[table] ?? table}`).join(", ");
+}
+
+function lossLines({ losses, missing }: SalvageReport): string[] {
+  const lines =
+    missing === undefined ? [] : [`lost: ${missing}; what they published, and what they settled, is not known`];
+  const byQueue = (text: (queue: string, count: number) => string, found: ReadonlyMap<string, readonly SeqRange[]>) => {
+    for (const [queue, ranges] of found) lines.push(`${text(queue, sizeOfRanges(ranges))}: seq ${rangesText(ranges)}`);
+  };
+  byQueue((queue, count) => `lost in ${queue}: ${count} messages`, losses.messages);
+  byQueue((queue, count) => `lost in ${queue}: ${count} dead letters`, losses.deadLetters);
+  byQueue((queue, count) => `doubtful in ${queue}, saved as their index has them: ${count} messages`, losses.doubtful);
+  for (const [table, ranges] of losses.unreadable) {
+    const where = table === "messages" || table === "dead" || table === "bodies" ? `, seq ${rangesText(ranges)}` : "";
+    lines.push(`unreadable: an unknown number of ${NAMES[table] ?? table}${where}`);
+  }
+  for (const queue of losses.renamed) lines.push(`the name of a queue was damaged; what it holds is in ${queue}`);
+  if (losses.maybeSettled > 0) {
+    lines.push(
+      `${losses.maybeSettled} messages were saved that may have been settled before: they are delivered again`,
+    );
+  }
+  return lines;
+}
+
+function rangesText(ranges: readonly SeqRange[]): string {
+  return ranges.map(rangeText).join(", ");
+}
