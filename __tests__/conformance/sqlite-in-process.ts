@@ -20,6 +20,8 @@ export class SqliteInProcess implements StoreUnderTest {
   private settings: StoreSettings | undefined;
   private clock: Clock | undefined;
 
+  /** Whether the store may be lost: the test damages its file. */
+  mayBeLost = false;
   private latestTime = 0;
 
   /** Whether its disk takes no writes just now. */
@@ -64,8 +66,8 @@ export class SqliteInProcess implements StoreUnderTest {
     const { settings, clock } = this;
     if (settings === undefined || clock === undefined) throw new Error("open comes first");
     this.worker = new WorkerInProcess(image, settings, { now: () => this.latest(), steady: () => clock.steady() });
-    const lost = (error: Error): never => {
-      throw error;
+    const lost = (error: Error): void => {
+      if (!this.mayBeLost) throw error;
     };
     const { laneWindow = Infinity } = settings;
     this.store = await LedgerStore.open(new SqliteJournal(this.worker, clock, lost), { ...settings, laneWindow });

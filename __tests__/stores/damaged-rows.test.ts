@@ -26,6 +26,7 @@ let store: LedgerStore;
 
 beforeEach(async () => {
   subject = new SqliteInProcess();
+  subject.mayBeLost = true;
   store = await subject.open(SUITE_SETTINGS, new SetClock());
 });
 
