@@ -151,9 +151,11 @@ export class Dispatcher {
       // Guard against a consumer that left, or fell behind another, while the lease was under way.
       else this.dealAfter(queue, this.failures.unwanted(queue, share));
     }
-    line.empty = deliveries.length === 0;
+    const last = deliveries[deliveries.length - 1];
+    if (last) line.endTurn(last.holder);
+    line.empty = last === undefined;
     this.finish(queue, line);
-    if (deliveries.length > 0 || line.again) this.deal(queue);
+    if (last || line.again) this.deal(queue);
   }
 
   private finish(queue: QueueAddress, line: Line): void {

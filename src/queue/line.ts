@@ -30,7 +30,7 @@ export class Line {
   empty = false;
   private readonly consumers: Consumer[] = [];
   private exclusiveConsumers = 0;
-  /** Who comes first in the next deal. */
+  /** Place of who comes first in the next deal: the one behind who was given the last message. */
   private turn = 0;
 
   /** @param no which of the polls is its own while it is empty. */
@@ -67,6 +67,12 @@ export class Line {
     const index = this.consumers.findIndex((each) => each.session === session);
     const [consumer] = index < 0 ? [] : this.consumers.splice(index, 1);
     if (consumer?.exclusive) this.exclusiveConsumers--;
+    if (consumer !== undefined && index < this.turn) this.turn--;
+  }
+
+  /** The last message of a deal went to this consumer. */
+  endTurn(holder: string): void {
+    this.turn = this.consumers.findIndex((each) => each.session.id === holder) + 1;
   }
 
   /** Whether this consumer alone is dealt to now; undefined: they all are. */
@@ -84,7 +90,7 @@ export class Line {
   leaseRequests(): LeaseRequest[] {
     const requests: LeaseRequest[] = [];
     const dealtTo = this.isExclusive ? Math.min(1, this.consumers.length) : this.consumers.length;
-    const first = this.turn++ % Math.max(dealtTo, 1);
+    const first = this.turn % Math.max(dealtTo, 1);
     for (let offset = 0; offset < dealtTo; offset++) {
       const consumer = this.consumers[(first + offset) % dealtTo];
       if (consumer === undefined || !consumer.session.attached) continue;
