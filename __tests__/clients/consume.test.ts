@@ -59,6 +59,17 @@ describe("consuming", () => {
     expect(hub().bodies("ack").length).toBeLessThan(3);
   });
 
+  it("acks nothing whose handler is not through", async () => {
+    const work = gate();
+    await connectClient().consume("driver", ({ id }) => (id === "m1" ? work.opened : undefined));
+    hub().deliver("driver", deliveredMessage("m1"), deliveredMessage("m2"));
+    await hub().until(() => hub().settled("ack").length > 0);
+    expect(hub().settled("ack")).toEqual(["m2#1"]);
+    work.open();
+    await hub().until(() => hub().settled("ack").length > 1);
+    expect(hub().settled("ack")).toEqual(["m2#1", "m1#1"]);
+  });
+
   it("runs as many handlers at once as the prefetch says", async () => {
     const gates = new Map(["m1", "m2", "m3"].map((id) => [id, gate()]));
     const started: string[] = [];

@@ -6,7 +6,7 @@ import { identityOf } from "../../src/queue/identity";
 import type { Delivery, QueueAddress } from "../../src/queue/message";
 import type { QueueRules, RuleBook } from "../../src/queue/queue-rules";
 import type { Receiver } from "../../src/queue/receiver";
-import { routeTable } from "../../src/queue/routes";
+import { parseRoute, routeTable } from "../../src/queue/routes";
 import type { Session } from "../../src/queue/session";
 import type { Store } from "../../src/queue/store";
 import { openStore } from "../../src/stores/open-store";
@@ -40,6 +40,8 @@ const STORE_SETTINGS = {
 export interface BrokerOptions extends Partial<Omit<BrokerSettings, "rules">> {
   /** The hub's own rules, where they differ from those above. */
   readonly hubRules?: Partial<QueueRules>;
+  /** As the settings have them; none where left out. */
+  readonly routes?: readonly string[];
 }
 
 export class BrokerUnderTest {
@@ -54,16 +56,24 @@ export class BrokerUnderTest {
     readonly store: Store,
     readonly rules: RuleBook,
     settings: Partial<BrokerSettings>,
+    routes: readonly string[],
   ) {
-    this.broker = new Broker(store, this.clock, { ...SETTINGS, rules, ...settings }, routeTable([]), {
-      failed: (what, error) => this.failures.push(what, error),
-      clockStepped: (byMs) => this.steps.push(byMs),
-    });
+    this.broker = new Broker(
+      store,
+      this.clock,
+      { ...SETTINGS, rules, ...settings },
+      routeTable(routes.map(parseRoute)),
+      {
+        failed: (what, error) => this.failures.push(what, error),
+        clockStepped: (byMs) => this.steps.push(byMs),
+      },
+    );
   }
 
-  static async open({ hubRules, ...settings }: BrokerOptions = {}): Promise<BrokerUnderTest> {
+  static async open({ hubRules, routes = [], ...settings }: BrokerOptions = {}): Promise<BrokerUnderTest> {
     const rules = rulesWith({ ...RULES, ...hubRules });
-    return new BrokerUnderTest(await openStore("memory:", { ...STORE_SETTINGS, rules }, () => {}), rules, settings);
+    const store = await openStore("memory:", { ...STORE_SETTINGS, rules }, () => {});
+    return new BrokerUnderTest(store, rules, settings, routes);
   }
 
   client(clientId: string, shown?: string, namespace = "/"): TestClient {

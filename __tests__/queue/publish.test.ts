@@ -136,3 +136,24 @@ describe("deliverAt", () => {
     expect(await hub.store.stats(queueAddress("/", "q"))).toMatchObject({ ready: 0, expired: 1 });
   });
 });
+
+test("publishes that wait for a slow store are bounded in bytes, of all clients together", async () => {
+  hub = await BrokerUnderTest.open({ maxUnconfirmedBytes: 1_000 });
+  const append = hub.store.append.bind(hub.store);
+  let goOn = (): void => {};
+  const slow = new Promise<void>((resolve) => (goOn = resolve));
+  hub.store.append = (messages) => slow.then(() => append(messages));
+  const message = (id: string, length: number) => ({ id, queue: "q", event: "e", payload: "x".repeat(length) });
+  const codeOf = (publishing: Promise<unknown>): Promise<unknown> =>
+    publishing.then(
+      () => "stored",
+      (error: { code: string }) => error.code,
+    );
+  const codes = ["acme", "other", "third"].map((client) =>
+    codeOf(hub.client(client).publishAll([message(client, 400)])),
+  );
+  goOn();
+  expect(await Promise.all(codes)).toEqual(["stored", "stored", "RATE_LIMITED"]);
+  // One that is larger by itself is for the payload's own limit to refuse.
+  expect(await hub.client("third").publishAll([message("large", 4_000)])).toMatchObject([{ status: "stored" }]);
+});

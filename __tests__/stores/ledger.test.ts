@@ -134,6 +134,14 @@ describe("membership", () => {
     expect(await published("b")).toEqual(["b"]);
   });
 
+  test("a join that fails makes no member", async () => {
+    journal.failing = true;
+    await expect(store.join(room, ada, undefined, "client")).rejects.toMatchObject(failed);
+    journal.failing = false;
+    expect(await published("a")).toEqual([]);
+    expect(await store.join(room, ada, undefined, "client")).toMatchObject({ members: 1 });
+  });
+
   test("brings no history to an inbox that is full", async () => {
     await open({ rules: rulesWith({ maxMessages: 3 }) });
     const history = ["a", "b", "c"].map((id) => message(id, { target: room }));
@@ -183,4 +191,16 @@ describe("order", () => {
     await store.settle([settling(first, ack)]);
     expect((await ledger.take()).map((delivery) => delivery.message.id)).toEqual(["twice"]);
   });
+});
+
+test("a publish is answered when the journal has answered, and not before", async () => {
+  journal.holding = true;
+  const answered = jest.fn();
+  const publishing = store.append([message("a")]).then(answered);
+  await new Promise<void>((resolve) => setImmediate(resolve));
+  expect(answered).not.toHaveBeenCalled();
+  expect(await ledger.take()).toEqual([]);
+  await journal.answer();
+  await publishing;
+  expect(answered).toHaveBeenCalledWith([{ status: "stored", seq: 1 }]);
 });

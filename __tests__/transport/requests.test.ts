@@ -52,6 +52,18 @@ it("publish, consume, deliver, ack: a round trip", async () => {
   expect(hub.counts().held).toBe(0);
 });
 
+it("delivers without a callback, which client libraries answer by themselves", async () => {
+  const { hub, client } = await startWithClient();
+  const callbacks: unknown[] = [];
+  client.socket.on("deliver", (_deliver, ...others: unknown[]) => callbacks.push(...others));
+  await client.request("publish", { id: "m", queue: "q", event: "e" });
+  await client.request("consume", { queue: "q" });
+  await client.next("deliver");
+  expect(callbacks).toEqual([]);
+  await client.request("cancel", { queue: "q" });
+  expect(hub.counts().held).toBe(1);
+});
+
 it("answers a batch message by message", async () => {
   const { client } = await startWithClient();
   const reply = await client.request<PublishReply>("publish", {

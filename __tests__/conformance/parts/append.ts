@@ -93,9 +93,11 @@ export function describeAppend(on: StoreInSuite): void {
       expect(await on.store.append([message("over")])).toMatchObject([{ status: "stored" }]);
     });
 
-    test("refuses a queue past the number that there may be", async () => {
+    test("refuses a queue past the number that there may be, whoever makes it", async () => {
       const results = await on.store.append(
-        Array.from({ length: 51 }, (_, index) => message("m", { target: queueAddress("/", `q${index}`) })),
+        Array.from({ length: 51 }, (_, index) =>
+          message("m", { target: queueAddress("/", `q${index}`), publisher: `p${index % 2}` }),
+        ),
       );
       expect(results.filter((result) => "status" in result)).toHaveLength(50);
       expect(results[50]).toMatchObject({ error: { code: "LIMIT_REACHED" } });
@@ -123,6 +125,15 @@ export function describeAppend(on: StoreInSuite): void {
       expect(await on.store.append([message("a")])).toMatchObject([{ status: "duplicate" }]);
       await leaseNone();
       expect(await on.store.stats(queue)).toMatchObject({ ready: 0, leased: 0 });
+    });
+
+    test("an id is remembered although as many others came as one window holds", async () => {
+      await open({ dedupMaxIds: 3 });
+      const [first] = (await on.store.append([message("a")])) as readonly { seq: number }[];
+      for (const other of numbered(3)) {
+        await on.store.append([other]);
+        expect(await on.store.append([message("a")])).toEqual([{ status: "duplicate", seq: first?.seq }]);
+      }
     });
 
     test("two messages of one id, past the window, are never out at once", async () => {

@@ -9,6 +9,7 @@ import {
   ids,
   message,
   numbered,
+  poisoned,
   queue,
   room,
   settling,
@@ -100,6 +101,72 @@ export function describeRestarts(on: StoreInSuite): void {
         last = delivery.attempt;
         await reopen(how);
       }
+    });
+
+    test("never gives an attempt of what became due twice", async () => {
+      await on.store.append([message("delayed", { dueAt: NOW + 1_000 })]);
+      await on.store.expire(NOW + 1_000);
+      const before = await takeOne();
+      await reopen(how);
+      expect((await takeOne()).attempt).toBeGreaterThan(before.attempt);
+    });
+
+    test("never gives an attempt of what was redriven twice", async () => {
+      await on.store.append([message("a")]);
+      await settle(await takeOne(), poisoned);
+      // What the publish noted of a delivery that may have been made is used up by this.
+      await reopen("closed");
+      await on.store.redrive(queue, {}, NOW, 0);
+      const before = await takeOne();
+      await reopen(how);
+      expect((await takeOne()).attempt).toBeGreaterThan(before.attempt);
+    });
+
+    test("has what was redriven", async () => {
+      await on.store.append(numbered(2));
+      await on.kill(2);
+      expect(await on.store.redrive(queue, {}, NOW, 0)).toBe(2);
+      await reopen(how);
+      expect(await on.store.stats(queue)).toMatchObject({ ready: 2, dead: 0 });
+      expect(ids(await lease(2))).toEqual(["m0000", "m0001"]);
+    });
+
+    test("holds back what is delayed until it is due", async () => {
+      await on.store.append([message("now"), message("later", { dueAt: NOW + 1_000 })]);
+      await reopen(how);
+      expect(ids(await lease(1))).toEqual(["now"]);
+      await on.store.expire(NOW + 999);
+      await on.rest();
+      await leaseNone();
+      await on.store.expire(NOW + 1_000);
+      expect(await on.store.stats(queue)).toMatchObject({ ready: 1, delayed: 0 });
+      expect(ids(await lease(1))).toEqual(["later"]);
+    });
+
+    test("holds a group for the one that is to be tried again", async () => {
+      await on.store.append([message("g1", { group: "g" }), message("g2", { group: "g" }), message("other")]);
+      await settle(await takeOne(), { ...again, dueAt: NOW + 1_000 });
+      await reopen(how);
+      expect(ids(await lease(1))).toEqual(["other"]);
+      await on.store.expire(NOW + 1_000);
+      expect(ids(await lease(1))).toEqual(["g1"]);
+    });
+
+    test("has counted what expired and what was purged", async () => {
+      await on.store.append([message("mortal", { expiresAt: NOW }), message("poison")]);
+      await on.store.expire(NOW);
+      await on.kill(1);
+      await on.store.purge(queue, {});
+      await reopen(how);
+      expect(await on.store.stats(queue)).toMatchObject({ ready: 0, dead: 0, expired: 1, purged: 1 });
+    });
+
+    test("gives nothing to who had left", async () => {
+      await on.store.join(room, ada, undefined, "client");
+      await on.store.leave(room, ada);
+      await reopen(how);
+      await on.store.append([message("a", { target: room })]);
+      expect(await on.store.stats(ada)).toMatchObject({ ready: 0 });
     });
   });
 }

@@ -1,0 +1,71 @@
+/** What a commit that fails leaves behind: nothing, but for the queues that later calls are about. */
+import Database from "better-sqlite3";
+import type { StoredMessage } from "../../src/stores/ledger/journal";
+import { packChanges, packRows, unpackMessages, type Call } from "../../src/stores/sqlite/calls";
+import { SqliteFile } from "../../src/stores/sqlite/sqlite-file";
+import { message, NOW, queue, SUITE_SETTINGS } from "../conformance/store-in-suite";
+
+const FILED: Call = { kind: "queue", argument: { no: 1, address: queue, creator: "acme" } };
+/** It is no kind of change, and so makes its commit fail after all that went before it. */
+const POISON: Call = { kind: "change", argument: { now: NOW, changes: { numbers: Float64Array.of(99, 1), text: "" } } };
+
+let file: SqliteFile;
+
+beforeEach(() => {
+  file = SqliteFile.on(new Database(":memory:"), SUITE_SETTINGS, { now: () => NOW, steady: () => 0 });
+});
+
+afterEach(() => file.close());
+
+function stored(seq: number): StoredMessage {
+  const { id, event, payload, priority, publisher, publishedAt } = message(`m${seq}`);
+  return {
+    ...{ id, event, payload, priority, publisher, publishedAt, seq, queue, queueNo: 1, body: 0 },
+    ...{ group: undefined, headers: undefined, expiresAt: undefined, room: undefined },
+    ...{ attempts: 0, failures: 0, lastError: undefined },
+  };
+}
+
+function append(seq: number): Call {
+  const rows = packRows([{ message: stored(seq), dueAt: undefined, isDueFixed: false, resident: true }]);
+  return { kind: "append", argument: { now: NOW, rows } };
+}
+
+function ack(seq: number): Call {
+  const { id, queueNo, body } = stored(seq);
+  const ending = { id, how: "acked", attempt: 1, client: "d1" } as const;
+  return {
+    kind: "change",
+    argument: { now: NOW, changes: packChanges([{ kind: "end", row: { seq, queueNo, body }, ending }]) },
+  };
+}
+
+function idsOnDisk(): string[] {
+  const [page] = file.commit([
+    { kind: "page", argument: { queueNo: 1, priority: 4, afterSeq: 0, limit: 10, limitBytes: 1e6 } },
+  ]) as [Parameters<typeof unpackMessages>[0]];
+  return unpackMessages(page, () => queue).map(({ id }) => id);
+}
+
+function endingsOf(id: string): unknown {
+  return file.commit([{ kind: "endings", argument: { id, queueNo: undefined } }])[0];
+}
+
+test("does all of a commit's calls or none", () => {
+  file.commit([FILED, append(1)]);
+  expect(() => file.commit([append(2), ack(1), POISON])).toThrow("99 is no change");
+  expect(idsOnDisk()).toEqual(["m1"]);
+  expect(endingsOf("m1")).toEqual([]);
+  file.commit([append(2), ack(1)]);
+  expect(idsOnDisk()).toEqual(["m2"]);
+  expect(endingsOf("m1")).toEqual([
+    { queueNo: 1, ending: { id: "m1", how: "acked", at: NOW, attempt: 1, client: "d1" } },
+  ]);
+});
+
+test("files the queues of a commit that failed with the next one", () => {
+  expect(() => file.commit([FILED, POISON])).toThrow("99 is no change");
+  file.commit([append(1)]);
+  const [snapshot] = file.commit([{ kind: "load", argument: null }]);
+  expect(snapshot).toMatchObject({ lastSeq: 1, queues: [{ no: 1, address: queue, creator: "acme" }] });
+});

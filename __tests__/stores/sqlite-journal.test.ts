@@ -1,0 +1,88 @@
+/** What the journal makes of the answers of a worker that fails, or is lost. */
+import type { Answer, Post } from "../../src/stores/sqlite/calls";
+import { SqliteJournal } from "../../src/stores/sqlite/sqlite-journal";
+import type { StorageWorker, WorkerListener } from "../../src/stores/sqlite/storage-thread";
+import { ManualClock, settled } from "../queue/manual-clock";
+
+/** A worker that keeps nothing, and answers when it is told to. */
+class ScriptedWorker implements StorageWorker {
+  readonly posts: Post[] = [];
+  listener: WorkerListener | undefined;
+
+  post(calls: Post): void {
+    this.posts.push(calls);
+  }
+
+  attach(listener: WorkerListener): void {
+    this.listener = listener;
+  }
+
+  answer(answer: Answer): void {
+    this.listener?.answered(answer);
+  }
+}
+
+const STORE_UNAVAILABLE = { code: "STORE_UNAVAILABLE", retryable: true };
+const lost = jest.fn();
+
+let worker: ScriptedWorker;
+let journal: SqliteJournal;
+
+beforeEach(() => {
+  lost.mockClear();
+  worker = new ScriptedWorker();
+  journal = new SqliteJournal(worker, new ManualClock(), lost);
+});
+
+/** What became of each call so far. */
+function watch(...calls: Promise<unknown>[]): unknown[] {
+  const outcomes: unknown[] = calls.map(() => "waiting");
+  for (const [index, call] of calls.entries()) {
+    call.then(
+      () => (outcomes[index] = "done"),
+      (error: { code: string; retryable: boolean }) => {
+        outcomes[index] = { code: error.code, retryable: error.retryable };
+      },
+    );
+  }
+  return outcomes;
+}
+
+test("nothing is answered before the worker has answered", async () => {
+  const outcomes = watch(journal.append([], 0), journal.leave(1, 2));
+  await settled();
+  expect(outcomes).toEqual(["waiting", "waiting"]);
+  expect(worker.posts.map((post) => post.map(({ kind }) => kind))).toEqual([["append", "leave"]]);
+  worker.answer({ results: [[], null] });
+  await settled();
+  expect(outcomes).toEqual(["done", "done"]);
+});
+
+test("a commit that failed is an error to all that were in it, and to nobody else", async () => {
+  const outcomes = watch(journal.append([], 0), journal.leave(1, 2));
+  await settled();
+  const next = watch(journal.append([], 0));
+  await settled();
+  worker.answer({ failed: "the disk is on fire", count: 2 });
+  await settled();
+  expect(outcomes).toEqual([STORE_UNAVAILABLE, STORE_UNAVAILABLE]);
+  expect(next).toEqual(["waiting"]);
+  worker.answer({ results: [[]] });
+  await settled();
+  expect(next).toEqual(["done"]);
+  expect(lost).not.toHaveBeenCalled();
+});
+
+test("a worker that is lost is an error to all that wait, and to all that come", async () => {
+  const waiting = watch(journal.append([], 0), journal.probe());
+  await settled();
+  worker.listener?.broke(new Error("out of memory"));
+  await settled();
+  expect(waiting).toEqual([STORE_UNAVAILABLE, STORE_UNAVAILABLE]);
+  expect(lost).toHaveBeenCalledTimes(1);
+  const posts = worker.posts.length;
+  const late = watch(journal.append([], 0), journal.change([]));
+  await settled();
+  expect(late).toEqual([STORE_UNAVAILABLE, STORE_UNAVAILABLE]);
+  expect(worker.posts).toHaveLength(posts);
+});
