@@ -1,0 +1,74 @@
+import type { BrokenPromise } from "../mutant";
+import { MEMORY, REDELIVERY, SQLITE } from "./suites";
+
+export const ONCE_PER_ID: BrokenPromise = {
+  promise: "Once per id",
+  mutants: [
+    {
+      name: "ids-forgotten-by-a-restart",
+      file: "src/stores/sqlite/id-window.ts",
+      find: "this.count = this.young.count();",
+      replace: "this.young.clear.run();\n    this.count = 0;",
+      caughtBy: { file: SQLITE, test: "crashed and opened again remembers ids" },
+    },
+    {
+      name: "ids-of-all-queues-in-one",
+      file: "src/stores/sqlite/id-window.ts",
+      find: "remember(queueNo: number, id: string, seq: number): number {",
+      replace: "remember(_queueNo: number, id: string, seq: number): number {\n    const queueNo = 0;",
+      caughtBy: { file: SQLITE, test: "stores an id once per queue and answers the first seq" },
+    },
+    {
+      name: "ids-of-all-queues-in-one-in-memory",
+      file: "src/stores/memory.ts",
+      find: "const key = `${queueNo}/${id}`;",
+      replace: "const key = id;",
+      caughtBy: { file: MEMORY, test: "stores an id once per queue and answers the first seq" },
+    },
+    {
+      name: "ids-forgotten-before-their-window-is-over",
+      file: "src/stores/sqlite/id-window.ts",
+      find: "if (!this.olderIsEmpty) {",
+      replace: "if (this.count < 0) {",
+      caughtBy: { file: SQLITE, test: "an id is remembered although as many others came as one window holds" },
+    },
+    {
+      name: "duplicate-answered-with-its-own-seq",
+      file: "src/stores/ledger/intake.ts",
+      find: '{ status: "duplicate", seq: first }',
+      replace: '{ status: "duplicate", seq: row.message.seq }',
+      caughtBy: { file: MEMORY, test: "stores an id once per queue and answers the first seq" },
+    },
+    {
+      name: "seq-given-again-after-a-restart",
+      file: "src/stores/sqlite/sqlite-file.ts",
+      find: "this.appender.writeLastSeq();",
+      replace: "",
+      caughtBy: { file: SQLITE, test: "crashed and opened again never gives a seq twice" },
+    },
+    {
+      name: "client-sends-again-under-a-new-id",
+      file: "clients/hub-client/outbox.ts",
+      find: "{ messages: batch.map((entry) => entry.message) }",
+      replace: "{ messages: batch.map((entry) => ({ ...entry.message, id: this.ids.next() })) }",
+      caughtBy: {
+        file: "__tests__/clients/publish.test.ts",
+        test: "sends what was not confirmed again, under the same ids",
+      },
+    },
+    {
+      name: "client-handles-a-finished-message-again",
+      file: "clients/hub-client/consumer.ts",
+      find: "message.redelivered === true && this.parts.finished.has(message.id)",
+      replace: 'message.redelivered === true && this.parts.finished.has("")',
+      caughtBy: { file: REDELIVERY, test: "acks a finished message only when it is delivered again" },
+    },
+    {
+      name: "client-starts-a-second-handler",
+      file: "clients/hub-client/consumer.ts",
+      find: "if (known && this.continues(known, message, now)) return;",
+      replace: "",
+      caughtBy: { file: REDELIVERY, test: "does not start a second handler while the first works" },
+    },
+  ],
+};

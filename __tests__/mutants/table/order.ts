@@ -1,0 +1,99 @@
+import type { BrokenPromise } from "../mutant";
+import { DISPATCHER, LEDGER, MEMORY, SQLITE } from "./suites";
+
+export const ORDER: BrokenPromise = {
+  promise: "Order",
+  mutants: [
+    {
+      name: "priority-ignored",
+      file: "src/stores/ledger/queue-state.ts",
+      find:
+        "for (let priority = PRIORITIES - 1; priority >= 0; priority--) {\n" +
+        "      const lane = this.lanes[priority];\n      if (lane === undefined) continue;",
+      replace:
+        "for (let priority = 0; priority < PRIORITIES; priority++) {\n" +
+        "      const lane = this.lanes[priority];\n      if (lane === undefined) continue;",
+      caughtBy: { file: MEMORY, test: "gives higher priorities first, and order within each" },
+    },
+    {
+      name: "low-priority-starved",
+      file: "src/stores/ledger/queue-state.ts",
+      find: "if (this.passes >= MAX_PASSES) {",
+      replace: "if (this.passes < 0) {",
+      caughtBy: { file: MEMORY, test: "lets one of lower priority that is older go after" },
+    },
+    {
+      name: "group-not-held",
+      file: "src/stores/ledger/queue-state.ts",
+      find: "if (message.group !== undefined) this.holdGroup(message.group, message.seq);\n    return lease;",
+      replace: "return lease;",
+      caughtBy: { file: MEMORY, test: "have one message out at a time, in order" },
+    },
+    {
+      name: "group-let-go-by-a-retry",
+      file: "src/stores/ledger/queue-state.ts",
+      find: "    if (delayed) this.delay(",
+      replace: "    this.freeGroup(message);\n    if (delayed) this.delay(",
+      caughtBy: { file: MEMORY, test: "keep their order through a delayed retry" },
+    },
+    {
+      name: "group-let-go-by-a-restart",
+      file: "src/stores/ledger/directory.ts",
+      find: "for (const { queueNo, group, seq } of groupHolders) this.queuesByNo.get(queueNo)?.holdGroup(group, seq);",
+      replace: "",
+      caughtBy: {
+        file: SQLITE,
+        test: "crashed and opened again holds a group for the one that is to be tried again",
+      },
+    },
+    {
+      name: "group-never-let-go-by-an-end",
+      file: "src/stores/ledger/queue-state.ts",
+      find: "this.freeGroup(lease.message);",
+      replace: "",
+      caughtBy: { file: MEMORY, test: "have one message out at a time, in order" },
+      hangs: "the group's next message never comes",
+    },
+    {
+      name: "retry-behind-all-others",
+      file: "src/stores/ledger/waiting-list.ts",
+      find: "if (last === undefined || placeOf(last) < place) {",
+      replace: "if (last === undefined || placeOf(last) !== place) {",
+      caughtBy: { file: MEMORY, test: "a retry comes again, in its place" },
+    },
+    {
+      name: "delayed-before-its-elders",
+      file: "src/stores/ledger/lane.ts",
+      find: "return this.cursor === undefined || seq <= this.cursor;",
+      replace: "return true;",
+      caughtBy: { file: LEDGER, test: "a delayed message is not lost behind history that waits on disk" },
+    },
+    {
+      name: "consumers-not-dealt-to-in-turn",
+      file: "src/queue/line.ts",
+      find: "each.session.id === holder) + 1;",
+      replace: "each.session.id === holder);",
+      caughtBy: { file: DISPATCHER, test: "3 consumers of one queue begin in turn" },
+    },
+    {
+      name: "client-publishes-out-of-order-after-a-cut",
+      file: "clients/hub-client/outbox.ts",
+      find: "this.waiting.putBack(all.sort(byOrder));",
+      replace: "this.waiting.putBack(all.reverse());",
+      caughtBy: {
+        file: "__tests__/clients/publish.test.ts",
+        test: "sends what was not confirmed again, under the same ids, in order",
+      },
+    },
+    {
+      name: "client-lets-others-overtake-a-refused-publish",
+      file: "clients/hub-client/outbox.ts",
+      find: "if (entry.settled || this.holds.join(entry)) return true;",
+      replace: "if (entry.settled) return true;",
+      caughtBy: {
+        file: "__tests__/clients/publish.test.ts",
+        test: "is sent again under its id when the refusal is for now",
+      },
+    },
+  ],
+};

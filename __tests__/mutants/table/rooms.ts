@@ -1,0 +1,89 @@
+import type { BrokenPromise } from "../mutant";
+import { LEDGER, MEMORY, SQLITE } from "./suites";
+
+const SEAM = "replay their history without gap or double at the seam";
+
+export const ROOMS: BrokenPromise = {
+  promise: "A room misses nobody",
+  mutants: [
+    {
+      name: "copy-missed-for-one-member",
+      file: "src/stores/ledger/intake.ts",
+      find: "const inboxes = [...room.inboxes()];",
+      replace: "const inboxes = [...room.inboxes()].slice(0, Math.max(1, room.size - 1));",
+      caughtBy: { file: MEMORY, test: "fan a message out to every member's inbox" },
+      hangs: "the copy never comes",
+    },
+    {
+      name: "membership-forgotten-by-a-restart",
+      file: "src/stores/ledger/directory.ts",
+      find: "if (inbox) roomsByNo.get(roomNo)?.restore(inbox);",
+      replace: "",
+      caughtBy: { file: SQLITE, test: "crashed and opened again remembers ids" },
+      hangs: "the room's next message never comes",
+    },
+    {
+      name: "membership-not-written",
+      file: "src/stores/sqlite/room-rows.ts",
+      find: "this.deleteMember.run(roomNo, inboxNo);",
+      replace: "",
+      caughtBy: { file: SQLITE, test: "crashed and opened again gives nothing to who had left" },
+    },
+    {
+      name: "history-with-a-gap-at-the-seam",
+      file: "src/stores/sqlite/room-rows.ts",
+      find: "this.insertMember.run(roomNo, inboxNo, lastSeq + 1);",
+      replace: "this.insertMember.run(roomNo, inboxNo, lastSeq);",
+      caughtBy: { file: SQLITE, test: SEAM },
+    },
+    {
+      name: "history-double-at-the-seam",
+      file: "src/stores/sqlite/room-rows.ts",
+      find: "AND seq > ? AND seq < ? AND published_at >= ?",
+      replace: "AND seq > ? AND seq <= ? AND published_at >= ?",
+      caughtBy: { file: SQLITE, test: SEAM },
+    },
+    {
+      name: "history-with-a-gap-at-the-seam-in-memory",
+      file: "src/stores/memory.ts",
+      find: "message.seq < coveredFrom &&",
+      replace: "message.seq < coveredFrom - 1 &&",
+      caughtBy: { file: MEMORY, test: SEAM },
+    },
+    {
+      name: "history-double-at-the-seam-in-memory",
+      file: "src/stores/memory.ts",
+      find: "message.seq < coveredFrom &&",
+      replace: "message.seq <= coveredFrom &&",
+      caughtBy: { file: MEMORY, test: SEAM },
+    },
+    {
+      name: "gap-in-history-not-told",
+      file: "src/stores/sqlite/room-rows.ts",
+      find: 'since !== "all" && "afterSeq" in since && since.afterSeq < lost',
+      replace: 'since !== "all" && "afterSeq" in since && since.afterSeq < 0',
+      caughtBy: { file: SQLITE, test: "say what history no longer holds" },
+    },
+    {
+      name: "gap-in-history-not-told-in-memory",
+      file: "src/stores/memory.ts",
+      find: "room.trimmedTo = message.seq;",
+      replace: "void message;",
+      caughtBy: { file: MEMORY, test: "say what history no longer holds" },
+    },
+    {
+      name: "history-put-in-a-full-inbox",
+      file: "src/stores/ledger/ledger-store.ts",
+      find: "if (since !== undefined) this.intake.refuseWhenFull(inbox);",
+      replace: "",
+      caughtBy: { file: LEDGER, test: "brings no history to an inbox that is full" },
+    },
+    {
+      name: "membership-of-a-failed-join",
+      file: "src/stores/ledger/ledger-store.ts",
+      find: "endJoin(false);",
+      replace: "endJoin(true);",
+      caughtBy: { file: LEDGER, test: "a join that fails makes no member" },
+    },
+  ],
+};

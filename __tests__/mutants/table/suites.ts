@@ -1,0 +1,20 @@
+/** The files of tests that the table names more than once. */
+export const BROKER = "__tests__/queue/broker.test.ts";
+export const CLOCK = "__tests__/queue/clock.test.ts";
+export const CONNECTING = "__tests__/transport/connecting.test.ts";
+export const CONSUME = "__tests__/clients/consume.test.ts";
+export const DISPATCHER = "__tests__/queue/dispatcher.test.ts";
+export const EXCLUSIVE = "__tests__/queue/exclusive.test.ts";
+export const FILE = "__tests__/stores/sqlite-file.test.ts";
+export const JOURNAL = "__tests__/stores/sqlite-journal.test.ts";
+export const LEDGER = "__tests__/stores/ledger.test.ts";
+export const MEMORY = "__tests__/conformance/memory.test.ts";
+export const PROMISES = "__tests__/integration/promises.test.ts";
+export const PUBLISH = "__tests__/queue/publish.test.ts";
+export const QUEUE_RULES = "__tests__/queue/queue-rules.test.ts";
+export const REDELIVERY = "__tests__/clients/redelivery.test.ts";
+export const REQUESTS = "__tests__/transport/requests.test.ts";
+export const ROUTES = "__tests__/queue/routes.test.ts";
+export const SESSIONS = "__tests__/transport/sessions.test.ts";
+export const SETTLEMENT = "__tests__/queue/settlement.test.ts";
+export const SQLITE = "__tests__/conformance/sqlite.test.ts";
