@@ -1,7 +1,8 @@
 /** What a commit that fails leaves behind: nothing, but for the queues that later calls are about. */
 import Database from "better-sqlite3";
 import type { StoredMessage } from "../../src/stores/ledger/journal";
-import { packChanges, packRows, unpackMessages, type Call } from "../../src/stores/sqlite/calls";
+import { packChange, packRow, unpackMessages, type Call } from "../../src/stores/sqlite/calls";
+import { Packer } from "../../src/stores/sqlite/packed";
 import { SqliteFile } from "../../src/stores/sqlite/sqlite-file";
 import { message, NOW, queue, SUITE_SETTINGS } from "../conformance/store-in-suite";
 
@@ -27,17 +28,17 @@ function stored(seq: number): StoredMessage {
 }
 
 function append(seq: number): Call {
-  const rows = packRows([{ message: stored(seq), dueAt: undefined, isDueFixed: false, resident: true }]);
-  return { kind: "append", argument: { now: NOW, rows } };
+  const packer = new Packer(16);
+  packRow(packer, { message: stored(seq), dueAt: undefined, isDueFixed: false, resident: true });
+  return { kind: "append", argument: { rows: packer.pack() } };
 }
 
 function ack(seq: number): Call {
   const { id, queueNo, body } = stored(seq);
   const ending = { id, how: "acked", attempt: 1, client: "d1" } as const;
-  return {
-    kind: "change",
-    argument: { now: NOW, changes: packChanges([{ kind: "end", row: { seq, queueNo, body }, ending }]) },
-  };
+  const packer = new Packer(16);
+  packChange(packer, { kind: "end", row: { seq, queueNo, body }, ending });
+  return { kind: "change", argument: { now: NOW, changes: packer.pack() } };
 }
 
 function idsOnDisk(): string[] {

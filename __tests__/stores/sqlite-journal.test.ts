@@ -49,7 +49,7 @@ function watch(...calls: Promise<unknown>[]): unknown[] {
 }
 
 test("nothing is answered before the worker has answered", async () => {
-  const outcomes = watch(journal.append([], 0), journal.leave(1, 2));
+  const outcomes = watch(journal.append([]), journal.leave(1, 2));
   await settled();
   expect(outcomes).toEqual(["waiting", "waiting"]);
   expect(worker.posts.map((post) => post.map(({ kind }) => kind))).toEqual([["append", "leave"]]);
@@ -59,11 +59,11 @@ test("nothing is answered before the worker has answered", async () => {
 });
 
 test("a commit that failed is an error to all that were in it, and to nobody else", async () => {
-  const outcomes = watch(journal.append([], 0), journal.leave(1, 2));
+  const outcomes = watch(journal.append([]), journal.leave(1, 2));
   await settled();
-  const next = watch(journal.append([], 0));
+  const next = watch(journal.append([]));
   await settled();
-  worker.answer({ failed: "the disk is on fire", count: 2 });
+  worker.answer({ failed: "the disk is on fire", count: 2, isFull: false });
   await settled();
   expect(outcomes).toEqual([STORE_UNAVAILABLE, STORE_UNAVAILABLE]);
   expect(next).toEqual(["waiting"]);
@@ -74,14 +74,14 @@ test("a commit that failed is an error to all that were in it, and to nobody els
 });
 
 test("a worker that is lost is an error to all that wait, and to all that come", async () => {
-  const waiting = watch(journal.append([], 0), journal.probe());
+  const waiting = watch(journal.append([]), journal.probe());
   await settled();
   worker.listener?.broke(new Error("out of memory"));
   await settled();
   expect(waiting).toEqual([STORE_UNAVAILABLE, STORE_UNAVAILABLE]);
   expect(lost).toHaveBeenCalledTimes(1);
   const posts = worker.posts.length;
-  const late = watch(journal.append([], 0), journal.change([]));
+  const late = watch(journal.append([]), journal.change([]));
   await settled();
   expect(late).toEqual([STORE_UNAVAILABLE, STORE_UNAVAILABLE]);
   expect(worker.posts).toHaveLength(posts);
