@@ -28,15 +28,16 @@ export const CONFIRMED: BrokenPromise = {
     {
       name: "second-ack-confirmed-before-the-first-is-stored",
       file: "src/stores/ledger/ledger-store.ts",
-      find: "if (isSecondAck) awaited.add(lease.settling.batch);",
+      find: "if (isSecondAck) seconds.push({ index: results.length, first: lease.settling.batch });",
       replace: "",
       caughtBy: { file: LEDGER, test: "a second ack of a delivery is no better than the first" },
     },
     {
       name: "failed-commit-answered-as-done",
       file: "src/stores/sqlite/sqlite-journal.ts",
-      find: "for (const { reject } of this.pending.splice(0, answer.count)) reject(error);",
-      replace: "for (const { resolve } of this.pending.splice(0, answer.count)) resolve([] as never);",
+      find: 'for (const { kind, reject } of this.pending.splice(0, answer.count)) {\n        reject(answer.isFull && kind === "append" ? new WaybillError("DISK_FULL", DISK_FULL) : error);',
+      replace:
+        "for (const { resolve } of this.pending.splice(0, answer.count)) {\n        resolve([] as never); void error;",
       caughtBy: { file: JOURNAL, test: "a commit that failed is an error to all that were in it, and to nobody else" },
     },
     {

@@ -21,8 +21,8 @@ export const OPERATING: BrokenPromise = {
     {
       name: "why-says-acked-of-what-expired",
       file: "src/stores/sqlite/changer.ts",
-      find: "this.endings.note(queueNo, ending);",
-      replace: 'this.endings.note(queueNo, { ...ending, how: "acked" });',
+      find: "this.endings.note(queueNo, ending, now);",
+      replace: 'this.endings.note(queueNo, { ...ending, how: "acked" }, now);',
       caughtBy: { file: WHY, test: "why, on disk tells how it ended" },
     },
     {
@@ -35,7 +35,7 @@ export const OPERATING: BrokenPromise = {
     {
       name: "endings-forgotten-by-a-restart",
       file: "src/stores/sqlite/sqlite-file.ts",
-      find: "this.endings.write(now);",
+      find: "this.endings.write();",
       replace: "",
       caughtBy: { file: WHY, test: "what is known of a message survives a restart of the hub" },
     },

@@ -39,22 +39,22 @@ export const ROOMS: BrokenPromise = {
     {
       name: "history-double-at-the-seam",
       file: "src/stores/sqlite/room-rows.ts",
-      find: "AND seq > ? AND seq < ? AND published_at >= ?",
-      replace: "AND seq > ? AND seq <= ? AND published_at >= ?",
+      find: "AND seq > ? AND seq < ? AND seq >= ?",
+      replace: "AND seq > ? AND seq <= ? AND seq >= ?",
       caughtBy: { file: SQLITE, test: SEAM },
     },
     {
       name: "history-with-a-gap-at-the-seam-in-memory",
       file: "src/stores/memory.ts",
-      find: "message.seq < coveredFrom &&",
-      replace: "message.seq < coveredFrom - 1 &&",
+      find: "message.seq < coveredFrom)",
+      replace: "message.seq < coveredFrom - 1)",
       caughtBy: { file: MEMORY, test: SEAM },
     },
     {
       name: "history-double-at-the-seam-in-memory",
       file: "src/stores/memory.ts",
-      find: "message.seq < coveredFrom &&",
-      replace: "message.seq <= coveredFrom &&",
+      find: "message.seq < coveredFrom)",
+      replace: "message.seq <= coveredFrom)",
       caughtBy: { file: MEMORY, test: SEAM },
     },
     {
