@@ -6,6 +6,9 @@ import { Campaign } from "./campaign";
 import type { Mutant } from "./mutant";
 import type { Outcome, Verdict } from "./verdict";
 
+// Each of them runs jest itself, some more than once.
+jest.setTimeout(120_000);
+
 const ROOT = path.join(__dirname, "../..");
 const FILES = {
   "src/clamp.ts": `
