@@ -51,7 +51,7 @@ function damaged(image: Buffer): Buffer {
 
 const READS: readonly [string, () => Promise<unknown>, (journal: Journal) => Promise<unknown>][] = [
   ["waits", () => store.append([message("a", needle)]), (journal) => journal.page(1, 4, 0, 10, 1e9)],
-  ["waits for its group", () => store.append([message("a", needle)]), (journal) => journal.fetch([1])],
+  ["waits for its group", () => store.append([message("a", needle)]), (journal) => journal.fetch([1], 1e9)],
   ["is looked for", () => store.append([message("a", needle)]), (journal) => journal.find("a", 1, 0, 10)],
   ["becomes due", () => store.append([message("a", { ...needle, dueAt: NOW })]), (journal) => journal.due(NOW, 10)],
   ["is in a room's history", publishToRoom, (journal) => journal.page(2, 4, 0, 10, 1e9)],

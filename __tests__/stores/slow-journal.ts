@@ -51,7 +51,7 @@ export class SlowJournal implements Journal {
   expired: Journal["expired"] = (...given) => this.pass(() => this.inner.expired(...given));
   join: Journal["join"] = (...given) => this.pass(() => this.inner.join(...given));
   leave: Journal["leave"] = (...given) => this.pass(() => this.inner.leave(...given));
-  fetch: Journal["fetch"] = (...given) => this.pass(() => this.inner.fetch(...given));
+  fetch: Journal["fetch"] = (seqs) => this.pass(() => this.inner.fetch(seqs));
   moveDeadlines: Journal["moveDeadlines"] = (...given) => this.pass(() => this.inner.moveDeadlines(...given));
   find: Journal["find"] = (...given) => this.inner.find(...given);
   endings: Journal["endings"] = (...given) => this.inner.endings(...given);

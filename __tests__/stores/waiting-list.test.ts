@@ -65,7 +65,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 /** Carries a history out on both lists, and holds every answer of the one against the other. */
 class Comparison {
   private readonly budget = new MemoryBudget(1_000_000);
-  private readonly list = new WaitingList(this.budget);
+  private readonly list = new WaitingList(this.budget, 1e9);
   private readonly plain = new PlainList();
   private reading: readonly number[] = [];
 
@@ -174,7 +174,7 @@ test("gives messages in order and keeps count of them, as a plain list does", ()
 });
 
 test("does not let what was read overtake what was put before it meanwhile", () => {
-  const list = new WaitingList(new MemoryBudget(1e9));
+  const list = new WaitingList(new MemoryBudget(1e9), 1e9);
   const put = (...seqs: number[]): void => seqs.forEach((seq) => list.insert(storedMessage(seq)));
   put(1, 20, 21);
   list.shorten(1);
@@ -187,7 +187,7 @@ test("does not let what was read overtake what was put before it meanwhile", () 
 });
 
 test("cuts off what has left, so that a long life costs no memory", () => {
-  const list = new WaitingList(new MemoryBudget(1e9));
+  const list = new WaitingList(new MemoryBudget(1e9), 1e9);
   for (let seq = 1; seq <= 50_000; seq++) {
     list.insert(storedMessage(seq));
     if (seq > 10) assert.equal(list.shift()?.seq, seq - 10);

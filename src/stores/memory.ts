@@ -220,13 +220,12 @@ export class MemoryJournal implements Journal {
     return Promise.resolve();
   }
 
-  fetch(seqs: readonly number[]): Promise<readonly StoredMessage[]> {
-    return Promise.resolve(
-      seqs.flatMap((seq) => {
-        const row = this.rows.get(seq);
-        return row && row.dueAt === undefined ? [this.readBack(row.message)] : [];
-      }),
-    );
+  fetch(seqs: readonly number[]): Promise<{ messages: readonly StoredMessage[]; read: number }> {
+    const messages = seqs.flatMap((seq) => {
+      const row = this.rows.get(seq);
+      return row && row.dueAt === undefined ? [this.readBack(row.message)] : [];
+    });
+    return Promise.resolve({ messages, read: seqs.length });
   }
 
   moveDeadlines(byMs: number): Promise<void> {

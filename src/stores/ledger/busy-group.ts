@@ -4,6 +4,8 @@ import { WaitingList } from "./waiting-list";
 
 /** Messages of a group that are kept in memory while they wait for it. */
 const NEXT_IN_MEMORY = 64;
+/** Of each group, where memory is spent: there may be as many groups as messages. */
+const LEAST_BYTES = 2 ** 11;
 
 /** A group with a message out, or one that goes before all others of it. The others whose turn came meanwhile wait here. */
 export class BusyGroup {
@@ -17,12 +19,13 @@ export class BusyGroup {
     public seq: number,
     budget: MemoryBudget,
   ) {
-    this.waiting = new WaitingList(budget);
+    this.waiting = new WaitingList(budget, LEAST_BYTES);
   }
 
   park(message: StoredMessage): void {
     this.waiting.insert(message);
     if (this.waiting.length > NEXT_IN_MEMORY * 2) this.waiting.shorten(NEXT_IN_MEMORY);
+    this.waiting.shortenToLeast();
   }
 
   /**

@@ -70,7 +70,7 @@ export class DeadRecords {
       if (spread) this.ledger.lookForDueAt(spread.from);
       else if (messages.length > 0) this.events.becameReady(queue);
       if (messages.length > 0) this.ledger.hint(address);
-      more = messages.length === limit && redriven < wanted;
+      more = messages.length > 0 && redriven < wanted;
     }
     return redriven;
   }

@@ -108,7 +108,7 @@ export interface ExpiredRow extends RowRef {
   readonly bytes: number;
 }
 
-/** A message found on disk. */
+/** A message found on disk. Its payload may be left out: it says nothing of where it is. */
 export interface FoundRow {
   readonly message: StoredMessage;
   readonly dueAt: number | undefined;
@@ -150,7 +150,7 @@ export interface Journal {
     limit: number,
     limitBytes: number,
   ): Promise<readonly StoredMessage[]>;
-  /** Makes delayed messages ready and returns them, with when the next is due. */
+  /** Makes delayed messages ready, fewer of them where they are large, and returns them, with when the next is due. */
   due(
     now: number,
     limit: number,
@@ -169,8 +169,15 @@ export interface Journal {
     lastSeq: number,
   ): Promise<JoinedRow>;
   leave(roomNo: number, inboxNo: number): Promise<void>;
-  /** Reads waiting messages by their seqs, in order; those that are gone are left out. */
-  fetch(seqs: readonly number[]): Promise<readonly StoredMessage[]>;
+  /**
+   * Reads waiting messages by their seqs, in order; those that are gone are left out.
+   *
+   * @returns them, and how many of the seqs were looked for before `limitBytes` were read: one at the least.
+   */
+  fetch(
+    seqs: readonly number[],
+    limitBytes: number,
+  ): Promise<{ readonly messages: readonly StoredMessage[]; readonly read: number }>;
   /** The clock was put forward by this: moves what is due and what expires, but for what is due at a time of day. */
   moveDeadlines(byMs: number): Promise<void>;
   /**
@@ -189,6 +196,7 @@ export interface Journal {
     id: string,
     queueNo: number | undefined,
   ): Promise<readonly { readonly queueNo: number; readonly ending: Ending }[]>;
+  /** Fewer than `limit` where they are large: one at the least, unless there are none after this seq. */
   deadLetters(
     queueNo: number,
     selection: DeadSelection,
@@ -196,8 +204,9 @@ export interface Journal {
     afterSeq: number,
   ): Promise<readonly DeadLetter[]>;
   /**
-   * Makes dead letters after a seq ready again, in order, `limit` of them at the most, and returns them. With
-   * `spread` they are delayed instead: the first until `spread.from`, each further one by `spread.everyMs` more.
+   * Makes dead letters after a seq ready again, in order, `limit` of them at the most and fewer where they are large, and
+   * returns them: none only when there are none. With `spread` they are delayed instead: the first until `spread.from`,
+   * each further one by `spread.everyMs` more.
    */
   redrive(
     queueNo: number,

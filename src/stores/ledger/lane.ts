@@ -2,6 +2,9 @@ import type { StoredMessage } from "./journal";
 import type { MemoryBudget } from "./memory-budget";
 import { WaitingList } from "./waiting-list";
 
+/** What a lane may have in memory where that is spent: enough to give some out while the next are read. */
+const LEAST_BYTES = 2 ** 16;
+
 /**
  * The ready messages of one priority in one queue, by seq. Those at the front are in `list`; while the lane is closed,
  * those past its cursor are only on disk and counted.
@@ -23,7 +26,7 @@ export class Lane {
     readonly priority: number,
     budget: MemoryBudget,
   ) {
-    this.list = new WaitingList(budget);
+    this.list = new WaitingList(budget, LEAST_BYTES);
   }
 
   get open(): boolean {

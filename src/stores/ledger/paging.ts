@@ -23,7 +23,7 @@ export class Paging {
     for (const group of queue.groupsOnDisk()) {
       const wanted = group.wanted();
       if (wanted.length > 0) {
-        this.read(queue, group.waiting, wanted, (messages) => queue.groupFetched(group, wanted, messages));
+        this.read(queue, group.waiting, wanted, (read, messages) => queue.groupFetched(group, read, messages));
       }
     }
     let isFirst = true;
@@ -36,20 +36,19 @@ export class Paging {
 
   /** After many messages became ready at once: leaves what is far from its turn on disk. */
   shorten(queue: QueueState): void {
-    queue.shorten(this.ledger.settings.laneWindow, PAGE);
+    queue.shorten(this.ledger.settings.laneWindow);
   }
 
   private pageLane(queue: QueueState, lane: Lane, count: number): void {
     const { list } = lane;
     if (list.onDisk > 0) {
       const wanted = list.wanted(count);
-      if (wanted.length > 0) this.read(queue, list, wanted, (messages) => void list.fetched(wanted, messages));
+      if (wanted.length > 0) this.read(queue, list, wanted, (read, messages) => void list.fetched(read, messages));
       return;
     }
-    if (lane.onDisk === 0 || lane.isBusy || list.length >= count / 2) return;
+    if (lane.onDisk === 0 || lane.isBusy || !list.isShortOf(count)) return;
     lane.isBusy = true;
-    const limitBytes = Math.min(PAGE_BYTES, Math.max(this.ledger.budget.left, PAGE_BYTES / 16));
-    this.ledger.journal.page(queue.no, lane.priority, lane.pageAfter, count, limitBytes).then(
+    this.ledger.journal.page(queue.no, lane.priority, lane.pageAfter, count, this.pageBytes(list)).then(
       (page) => {
         lane.endPage(page);
         this.arrived(queue);
@@ -64,17 +63,22 @@ export class Paging {
     this.ledger.hint(queue.address);
   }
 
+  private pageBytes({ leastBytes }: WaitingList): number {
+    return Math.min(PAGE_BYTES, Math.max(this.ledger.budget.left, leastBytes));
+  }
+
+  /** @param takeIn told which of the wanted were looked for, and what was found of them. */
   private read(
     queue: QueueState,
     list: WaitingList,
     wanted: readonly number[],
-    takeIn: (messages: readonly StoredMessage[]) => void,
+    takeIn: (read: readonly number[], messages: readonly StoredMessage[]) => void,
   ): void {
     list.isBusy = true;
-    this.ledger.journal.fetch(wanted.map(seqOf)).then(
-      (messages) => {
+    this.ledger.journal.fetch(wanted.map(seqOf), this.pageBytes(list)).then(
+      ({ messages, read }) => {
         list.isBusy = false;
-        takeIn(messages);
+        takeIn(wanted.slice(0, read), messages);
         this.arrived(queue);
       },
       () => (list.isBusy = false),

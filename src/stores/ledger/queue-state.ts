@@ -199,10 +199,13 @@ export class QueueState {
     else lane.onDisk++;
   }
 
-  /** Keeps only so many messages of each lane in memory, where they are more; and only `least` where memory is spent. */
-  shorten(window: number, least: number): void {
-    const keep = this.budget.isSpent ? least : window;
-    for (const lane of this.lanes) if (lane && lane.list.length > keep * 2) lane.list.shorten(keep);
+  /** Keeps only so many messages of each lane in memory, where they are more; and only the least where memory is spent. */
+  shorten(window: number): void {
+    for (const lane of this.lanes) {
+      if (lane === undefined) continue;
+      if (lane.list.length > window * 2) lane.list.shorten(window);
+      lane.list.shortenToLeast();
+    }
   }
 
   /** Marks a group busy with a message that waits for its turn or its next attempt. */

@@ -1,4 +1,4 @@
-import { PRIORITIES } from "../../queue/message";
+import { PRIORITIES, sizeOf } from "../../queue/message";
 import type { StoredMessage } from "./journal";
 import type { MemoryBudget } from "./memory-budget";
 
@@ -25,8 +25,14 @@ export class WaitingList {
   private head = 0;
   private readonly places: number[] = [];
   private firstPlace = 0;
+  /** Of those in memory, as `sizeOf` counts. */
+  private bytes = 0;
 
-  constructor(private readonly budget: MemoryBudget) {}
+  /** @param leastBytes what it may have in memory also where the budget for all is spent. */
+  constructor(
+    private readonly budget: MemoryBudget,
+    readonly leastBytes: number,
+  ) {}
 
   /** Messages in memory. */
   get length(): number {
@@ -53,7 +59,7 @@ export class WaitingList {
       this.messages.splice(0, this.head);
       this.head = 0;
     }
-    this.budget.giveBack(message);
+    this.giveBack(message);
     return message;
   }
 
@@ -71,16 +77,34 @@ export class WaitingList {
     const places: number[] = [];
     for (const message of dropped) {
       if (message === undefined) continue;
-      this.budget.giveBack(message);
+      this.giveBack(message);
       places.push(placeOf(message));
     }
     this.places.splice(0, this.firstPlace, ...places);
     this.firstPlace = 0;
   }
 
-  /** The places of the next so many messages that are to be read, while fewer than half as many are in memory. */
+  /** Where the budget for all is spent: keeps no more than its least in memory, once it has twice as much. */
+  shortenToLeast(): void {
+    if (!this.budget.isSpent || this.bytes <= this.leastBytes * 2) return;
+    let keep = 0;
+    let bytes = 0;
+    for (const message of this.inMemory()) {
+      bytes += sizeOf(message);
+      if (bytes > this.leastBytes) break;
+      keep++;
+    }
+    this.shorten(keep);
+  }
+
+  /** Whether no more than half of so many are in memory; where the budget for all is spent, less than its least. */
+  isShortOf(count: number): boolean {
+    return this.budget.isSpent ? this.bytes < this.leastBytes : this.length <= count / 2;
+  }
+
+  /** The places of the next so many messages that are to be read, where it is short of them. */
   wanted(count: number): readonly number[] {
-    if (this.isBusy || this.onDisk === 0 || this.length > count / 2) return [];
+    if (this.isBusy || this.onDisk === 0 || !this.isShortOf(count)) return [];
     return this.places.slice(this.firstPlace, this.firstPlace + count);
   }
 
@@ -117,7 +141,7 @@ export class WaitingList {
     const message = this.messages[at];
     if (message === undefined || message.seq !== placed.seq) return undefined;
     this.messages.splice(at, 1);
-    this.budget.giveBack(message);
+    this.giveBack(message);
     return message;
   }
 
@@ -148,6 +172,7 @@ export class WaitingList {
 
   private insertInMemory(message: StoredMessage): void {
     this.budget.take(message);
+    this.bytes += sizeOf(message);
     const last = this.messages[this.messages.length - 1];
     const place = placeOf(message);
     if (last === undefined || placeOf(last) < place) {
@@ -157,6 +182,11 @@ export class WaitingList {
     const at = this.indexOf(place);
     if (at === this.head && this.head > 0) this.messages[--this.head] = message;
     else this.messages.splice(at, 0, message);
+  }
+
+  private giveBack(message: StoredMessage): void {
+    this.budget.giveBack(message);
+    this.bytes -= sizeOf(message);
   }
 
   /** Index of the first message in memory that is not before this place. */

@@ -1,4 +1,4 @@
-import { DEAD_REASONS, type DeadSelection, type EndedHow, type Ending } from "../../queue/message";
+import { DEAD_REASONS, sizeOf, type DeadSelection, type EndedHow, type Ending } from "../../queue/message";
 import type { Since } from "../../queue/store";
 import type {
   AppendRow,
@@ -51,7 +51,10 @@ export interface Calls {
     result: JoinedRow,
   ];
   leave: [argument: { readonly roomNo: number; readonly inboxNo: number }, result: null];
-  fetch: [argument: { readonly seqs: readonly number[] }, result: Packed];
+  fetch: [
+    argument: { readonly seqs: readonly number[]; readonly limitBytes: number },
+    result: { readonly messages: Packed; readonly read: number },
+  ];
   move: [argument: { readonly byMs: number }, result: null];
   /** `dueAts`: one for each message, NaN where it has none. */
   find: [
@@ -222,6 +225,17 @@ export type MessageCells = readonly [
   error: string | null,
 ];
 export const MESSAGE_CELLS = 16;
+
+/**
+ * Bytes of messages, as `sizeOf` counts, that one call reads at the most; the first it reads in any case. However many
+ * large messages are due at once: no text grows too long, and no commit keeps others waiting.
+ */
+export const CALL_BYTES = 2 ** 22;
+
+/** What a message costs, by its cells, as `sizeOf` counts. */
+export function cellsSize([, , , , , , , id, , payload, , headers]: MessageCells): number {
+  return sizeOf({ id, payload, headers: headers ?? undefined });
+}
 
 export function packMessage(packer: Packer, cells: MessageCells): void {
   const [seq, queueNo, priority, expiresAt, body, attempts, failures] = cells;

@@ -1,6 +1,14 @@
 import type { Database, Statement } from "better-sqlite3";
-import { sizeOf, type DeadReason, type DeadSelection, type QueueAddress } from "../../queue/message";
-import { MESSAGE_CELLS, packMessage, unpackMessages, type Calls, type MessageCells } from "./calls";
+import { sizeOf, type DeadLetter, type DeadReason, type DeadSelection, type QueueAddress } from "../../queue/message";
+import {
+  CALL_BYTES,
+  cellsSize,
+  MESSAGE_CELLS,
+  packMessage,
+  unpackMessages,
+  type Calls,
+  type MessageCells,
+} from "./calls";
 import type { Endings } from "./endings";
 import type { LeaseMarks } from "./lease-marks";
 import { messageCells, type SqlCell } from "./message-cells";
@@ -44,33 +52,31 @@ export class DeadRows {
 
   list({ queueNo, selection, limit, afterSeq }: Calls["deadLetters"][0]): Calls["deadLetters"][1] {
     const wanted = selected(queueNo, selection, Math.min(limit, selection.limit ?? limit), afterSeq);
-    return (this.rows.all(wanted) as SqlCell[][]).map((row) => {
-      const packer = new Packer(MESSAGE_CELLS);
-      packMessage(packer, messageCells(row));
-      // The journal knows the queue by its address.
-      const [message] = unpackMessages(packer.pack(), () => "" as QueueAddress);
-      if (message === undefined) throw new Error("a dead letter has no message");
-      const [reason, lastHolder, diedAt] = row.slice(MESSAGE_CELLS + 1);
-      return {
-        message,
-        reason: reason as DeadReason,
-        lastHolder: typeof lastHolder === "string" ? lastHolder : undefined,
-        diedAt: Number(diedAt),
-      };
-    });
+    const letters: DeadLetter[] = [];
+    let bytes = 0;
+    for (const row of this.rows.iterate(wanted) as IterableIterator<SqlCell[]>) {
+      const letter = letterOf(row);
+      letters.push(letter);
+      bytes += sizeOf(letter.message);
+      if (bytes >= CALL_BYTES) break;
+    }
+    return letters;
   }
 
   redrive({ queueNo, selection, afterSeq, limit, spread }: Calls["redrive"][0]): Packed {
     const packer = new Packer(MESSAGE_CELLS);
     const seqs = this.seqs.all(selected(queueNo, selection, limit, afterSeq)) as number[];
+    let bytes = 0;
     for (const [index, seq] of seqs.entries()) {
       const cells = this.cellsOf(seq);
       packMessage(packer, cells);
-      const [, , priority, , , , , id, , payload, , headers] = cells;
+      const size = cellsSize(cells);
       const dueAt = spread ? Math.round(spread.from + index * spread.everyMs) : null;
-      this.putBack.run(sizeOf({ id, payload, headers: headers ?? undefined }), dueAt, seq);
+      this.putBack.run(size, dueAt, seq);
       this.remove.run(seq);
-      if (dueAt === null) this.marks.raise(queueNo, priority, seq);
+      if (dueAt === null) this.marks.raise(queueNo, cells[2], seq);
+      bytes += size;
+      if (bytes >= CALL_BYTES) break;
     }
     return packer.pack();
   }
@@ -89,6 +95,21 @@ export class DeadRows {
   private cellsOf(seq: number): MessageCells {
     return messageCells(this.message.get(seq) as SqlCell[]);
   }
+}
+
+function letterOf(row: readonly SqlCell[]): DeadLetter {
+  const packer = new Packer(MESSAGE_CELLS);
+  packMessage(packer, messageCells(row));
+  // The journal knows the queue by its address.
+  const [message] = unpackMessages(packer.pack(), () => "" as QueueAddress);
+  if (message === undefined) throw new Error("a dead letter has no message");
+  const [reason, lastHolder, diedAt] = row.slice(MESSAGE_CELLS + 1);
+  return {
+    message,
+    reason: reason as DeadReason,
+    lastHolder: typeof lastHolder === "string" ? lastHolder : undefined,
+    diedAt: Number(diedAt),
+  };
 }
 
 function selected(

@@ -1,7 +1,7 @@
 import type { Database, Statement } from "better-sqlite3";
-import { sizeOf, type QueueAddress } from "../../queue/message";
+import type { QueueAddress } from "../../queue/message";
 import type { ExpiredRow, Snapshot } from "../ledger/journal";
-import { MESSAGE_CELLS, packMessage, type Calls } from "./calls";
+import { CALL_BYTES, cellsSize, MESSAGE_CELLS, packMessage, type Calls, type MessageCells } from "./calls";
 import type { LeaseMarks } from "./lease-marks";
 import { messageCells, type SqlCell } from "./message-cells";
 import { Packer, type Packed } from "./packed";
@@ -13,6 +13,9 @@ const MESSAGE = `
   coalesce(m.headers, b.headers), coalesce(m.publisher, b.publisher), coalesce(m.published_at, b.published_at), coalesce(m.room, r.address),
   m.error, coalesce(m.content_check, b.content_check)`;
 const MESSAGES = "messages m LEFT JOIN bodies b ON b.seq = m.body AND m.body <> 0 LEFT JOIN queues r ON r.no = b.room";
+
+/** Where the payload is among a message's cells. */
+const PAYLOAD_CELL = 9;
 
 /** Reads messages back, and marks what thereby may go out. */
 export class Reader {
@@ -63,9 +66,8 @@ export class Reader {
     for (const row of rows) {
       const cells = messageCells(row);
       packMessage(packer, cells);
-      const [seq, , , , , , , id, , payload, , headers] = cells;
-      last = seq;
-      bytes += sizeOf({ id, payload, headers: headers ?? undefined });
+      last = cells[0];
+      bytes += cellsSize(cells);
       if (bytes >= limitBytes) break;
     }
     if (last > 0) this.marks.raise(queueNo, priority, last);
@@ -73,10 +75,16 @@ export class Reader {
   }
 
   due({ now, limit }: Calls["due"][0]): Calls["due"][1] {
-    const rows = this.dueRows.all(now, limit) as SqlCell[][];
-    const packer = new Packer(rows.length * MESSAGE_CELLS);
-    for (const row of rows) {
+    const found: MessageCells[] = [];
+    let bytes = 0;
+    for (const row of this.dueRows.iterate(now, limit) as IterableIterator<SqlCell[]>) {
       const cells = messageCells(row);
+      found.push(cells);
+      bytes += cellsSize(cells);
+      if (bytes >= CALL_BYTES) break;
+    }
+    const packer = new Packer(found.length * MESSAGE_CELLS);
+    for (const cells of found) {
       packMessage(packer, cells);
       const [seq, queueNo, priority] = cells;
       this.makeReady.run(seq);
@@ -102,23 +110,32 @@ export class Reader {
   }
 
   /** Waiting messages by seq, in order; those that are gone are left out. */
-  fetch({ seqs }: Calls["fetch"][0]): Packed {
+  fetch({ seqs, limitBytes }: Calls["fetch"][0]): Calls["fetch"][1] {
     const packer = new Packer(seqs.length * MESSAGE_CELLS);
+    let read = 0;
+    let bytes = 0;
     for (const seq of seqs) {
       const row = this.bySeq.get(seq) as SqlCell[] | undefined;
-      if (row) packMessage(packer, messageCells(row));
+      read++;
+      if (row === undefined) continue;
+      const cells = messageCells(row);
+      packMessage(packer, cells);
+      bytes += cellsSize(cells);
+      if (bytes >= limitBytes) break;
     }
-    return packer.pack();
+    return { messages: packer.pack(), read };
   }
 
   find({ id, queueNo, afterSeq, limit }: Calls["find"][0]): Calls["find"][1] {
     const end = this.sliceEnd.get(afterSeq, limit - 1) as number | undefined;
     const packer = new Packer(MESSAGE_CELLS);
     const dueAts: number[] = [];
-    for (const row of this.slice.all(afterSeq, end ?? Number.MAX_SAFE_INTEGER, id) as SqlCell[][]) {
+    const upTo = end ?? Number.MAX_SAFE_INTEGER;
+    for (const row of this.slice.iterate(afterSeq, upTo, id) as IterableIterator<SqlCell[]>) {
       const cells = messageCells(row);
       if (queueNo !== undefined && cells[1] !== queueNo) continue;
-      packMessage(packer, cells);
+      // A message to a room is in as many inboxes as it has members: its payload once for each would be too much.
+      packMessage(packer, withoutPayload(cells));
       dueAts.push(Number(row[MESSAGE_CELLS + 1] ?? NaN));
     }
     return { messages: packer.pack(), dueAts, next: end };
@@ -156,6 +173,12 @@ export class Reader {
       nextExpiry: numberOrNone(one("SELECT min(expires_at) FROM messages WHERE expires_at IS NOT NULL")),
     };
   }
+}
+
+function withoutPayload(cells: MessageCells): MessageCells {
+  const bare: SqlCell[] = [...cells];
+  bare[PAYLOAD_CELL] = "";
+  return bare as unknown as MessageCells;
 }
 
 interface QueueCount {

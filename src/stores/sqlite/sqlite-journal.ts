@@ -160,8 +160,12 @@ export class SqliteJournal implements Journal {
     await this.call("leave", { roomNo, inboxNo });
   }
 
-  async fetch(seqs: readonly number[]): Promise<readonly StoredMessage[]> {
-    return unpackMessages(await this.call("fetch", { seqs }), this.queueOf);
+  async fetch(
+    seqs: readonly number[],
+    limitBytes: number,
+  ): Promise<{ messages: readonly StoredMessage[]; read: number }> {
+    const { messages, read } = await this.call("fetch", { seqs, limitBytes });
+    return { messages: unpackMessages(messages, this.queueOf), read };
   }
 
   async moveDeadlines(byMs: number): Promise<void> {
