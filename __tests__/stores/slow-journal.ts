@@ -44,6 +44,7 @@ export class SlowJournal implements Journal {
   load = (): Promise<Snapshot> => this.inner.load();
   addQueue: Journal["addQueue"] = (no, address) => this.inner.addQueue(no, address);
   append: Journal["append"] = (...given) => this.pass(() => this.inner.append(...given));
+  firstSeqs: Journal["firstSeqs"] = (ids) => this.pass(() => this.inner.firstSeqs(ids));
   change: Journal["change"] = (...given) => this.pass(() => this.inner.change(...given));
   page: Journal["page"] = (queueNo, priority, afterSeq, limit) =>
     this.pass(() => this.inner.page(queueNo, priority, afterSeq, limit));

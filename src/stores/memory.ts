@@ -112,6 +112,10 @@ export class MemoryJournal implements Journal {
     );
   }
 
+  firstSeqs(ids: readonly { readonly queueNo: number; readonly id: string }[]): Promise<readonly number[]> {
+    return Promise.resolve(ids.map((each) => this.firstSeqOf(idKey(each)) ?? 0));
+  }
+
   change(changes: readonly Change[]): Promise<void> {
     for (const change of changes) {
       const { seq, queueNo } = "row" in change ? change.row : change.message;
@@ -375,17 +379,21 @@ export class MemoryJournal implements Journal {
   }
 
   /** @returns the seq that the id had before, or 0. */
-  private rememberId({ queueNo, id, seq }: StoredMessage, now: number): number {
+  private rememberId(message: StoredMessage, now: number): number {
     if (now - this.idsSince >= this.settings.dedupWindowMs || this.ids.size >= this.settings.dedupMaxIds) {
       this.olderIds = this.ids;
       this.ids = new Map();
       this.idsSince = now;
     }
-    const key = `${queueNo}/${id}`;
-    const first = this.ids.get(key) ?? this.olderIds.get(key);
+    const key = idKey(message);
+    const first = this.firstSeqOf(key);
     if (first !== undefined) return first;
-    this.ids.set(key, seq);
+    this.ids.set(key, message.seq);
     return 0;
+  }
+
+  private firstSeqOf(key: string): number | undefined {
+    return this.ids.get(key) ?? this.olderIds.get(key);
   }
 
   private keepHistory(row: HistoryRow): void {
@@ -440,6 +448,10 @@ function placeOf(lane: readonly StoredMessage[], seq: number): number {
     else high = middle;
   }
   return low;
+}
+
+function idKey({ queueNo, id }: { readonly queueNo: number; readonly id: string }): string {
+  return `${queueNo}/${id}`;
 }
 
 function laneKey(queueNo: number, priority: number): string {

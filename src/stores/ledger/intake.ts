@@ -13,6 +13,12 @@ import type { AppendRow, RoomAppendRow, StoredMessage } from "./journal";
 import type { Ledger } from "./ledger";
 import type { QueueState } from "./queue-state";
 
+/** A message for which there is no room, and its place among those of its publish. */
+interface Refused {
+  readonly place: number;
+  readonly message: NewMessage;
+}
+
 /** Takes new messages in: gives them their places, has them written, and counts them. */
 export class Intake {
   /** @param overfull called for a queue that holds more than its rules allow: its oldest may have to go. */
@@ -25,20 +31,36 @@ export class Intake {
     const results: AppendResult[] = [];
     const rows: (AppendRow | RoomAppendRow)[] = [];
     const places: number[] = [];
+    const refused: Refused[] = [];
     for (const message of messages) {
       const row = this.planRow(message);
       if (row instanceof WaybillError) {
-        results.push({ error: row });
+        const place = results.push({ error: row }) - 1;
+        if (row.code === "QUEUE_FULL") refused.push({ place, message });
         continue;
       }
       places.push(results.push({ status: "stored", seq: row.message.seq }) - 1);
       rows.push(row);
     }
-    if (rows.length === 0) return results;
+    const written = this.write(rows, places, results, messages[0]?.publishedAt ?? 0);
+    // After them: one of this very batch may be the first of its id.
+    const told = this.tellThoseStoredBefore(refused, results);
+    await written;
+    await told;
+    return results;
+  }
+
+  private async write(
+    rows: readonly (AppendRow | RoomAppendRow)[],
+    places: readonly number[],
+    results: AppendResult[],
+    now: number,
+  ): Promise<void> {
+    if (rows.length === 0) return;
     let firsts: readonly number[];
     this.ledger.arriving.add(rows);
     try {
-      firsts = await this.ledger.journal.append(rows, messages[0]?.publishedAt ?? 0);
+      firsts = await this.ledger.journal.append(rows, now);
     } catch (error) {
       for (const row of rows) this.endAppend(row, false);
       throw error;
@@ -56,7 +78,25 @@ export class Intake {
       this.keepWithin(queue);
       this.ledger.hint(queue.address);
     }
-    return results;
+  }
+
+  /**
+   * What is sent again because its answer was lost may have been stored, and have made the queue full itself: its
+   * publisher, refused until there is room, would in the end store it twice.
+   */
+  private async tellThoseStoredBefore(refused: readonly Refused[], results: AppendResult[]): Promise<void> {
+    const asked = refused.flatMap(({ place, message: { target, id } }) => {
+      const { directory } = this.ledger;
+      const no = isRoomAddress(target) ? directory.room(target)?.no : directory.queue(target)?.no;
+      return no === undefined ? [] : [{ place, queueNo: no, id }];
+    });
+    if (asked.length === 0) return;
+    // Where it cannot be told, they stay refused.
+    const seqs = await this.ledger.journal.firstSeqs(asked).catch(() => []);
+    for (const [index, { place }] of asked.entries()) {
+      const seq = seqs[index] ?? 0;
+      if (seq !== 0) results[place] = { status: "duplicate", seq };
+    }
   }
 
   /** Looks whether a queue holds more than its rules allow. */

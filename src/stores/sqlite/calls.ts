@@ -20,6 +20,10 @@ export interface Calls {
   queue: [argument: { readonly no: number; readonly address: string; readonly creator: string }, result: null];
   /** The result lists only the duplicates: index and first seq, in turn. */
   append: [argument: { readonly rows: Packed }, result: readonly number[]];
+  firstSeqs: [
+    argument: { readonly ids: readonly { readonly queueNo: number; readonly id: string }[] },
+    result: readonly number[],
+  ];
   change: [argument: { readonly now: number; readonly changes: Packed }, result: null];
   page: [
     argument: {

@@ -26,6 +26,11 @@ export class IdWindow {
     this.olderIsEmpty = this.older.count() === 0;
   }
 
+  /** @returns the seq that a remembered id has, or 0. */
+  find(queueNo: number, id: string): number {
+    return Number(this.older.find.get(queueNo, id) ?? this.young.find.get(queueNo, id) ?? 0);
+  }
+
   /** Remembers an id. @returns the seq that it had before, or 0. */
   remember(queueNo: number, id: string, seq: number): number {
     if (!this.olderIsEmpty) {

@@ -139,6 +139,8 @@ export class SqliteFile {
     switch (call.kind) {
       case "append":
         return this.appender.append(call.argument);
+      case "firstSeqs":
+        return call.argument.ids.map(({ queueNo, id }) => this.ids.find(queueNo, id));
       case "change":
         this.changer.change(call.argument);
         return null;

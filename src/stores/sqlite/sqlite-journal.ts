@@ -116,6 +116,10 @@ export class SqliteJournal implements Journal {
     return firsts;
   }
 
+  async firstSeqs(ids: readonly { readonly queueNo: number; readonly id: string }[]): Promise<readonly number[]> {
+    return await this.call("firstSeqs", { ids: ids.map(({ queueNo, id }) => ({ queueNo, id })) });
+  }
+
   async change(changes: readonly Change[]): Promise<void> {
     const now = this.clock.now();
     const { packer, answer } = this.gather("change", (packed) => ({ now, changes: packed }));
