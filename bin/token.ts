@@ -56,7 +56,7 @@ function tokenCommand(): Command {
     .addOption(list("consume", "shared queues to consume (all)"))
     .addOption(list("join", "rooms to join (all)"))
     .addOption(list("invite", "rooms to put others in (none)"))
-    .option("--operator", "puts clients in every room, and handles dead letters");
+    .option("--operator", "puts clients in every room, handles dead letters and asks why");
 }
 
 function readSecret(): string | undefined {

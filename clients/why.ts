@@ -45,6 +45,9 @@ function whyCommand(): Command {
 }
 
 const HELP = `
+The message's id, not the order's: that of an order from waybill vendor is <order>/pickup, and what its driver tells
+the store is <order>/pickup/in-transit and <order>/pickup/delivered.
+
 Exit codes:
   0  found
   1  nothing is known of it; or no hub, no answer

@@ -48,7 +48,13 @@ export async function askAsOperator(
     reconnection: false,
   });
   const ask: Ask = async (name, request) => {
-    const reply = (await socket.timeout(ANSWER_MS).emitWithAck(name, request)) as ReplyTo<typeof name>;
+    const answered = socket
+      .timeout(ANSWER_MS)
+      .emitWithAck(name, request)
+      .catch((error: unknown) => {
+        throw new Error(`no answer from ${url} (${reasonOf(error)}): it may be done, or under way, all the same`);
+      });
+    const reply = (await answered) as ReplyTo<typeof name>;
     if (!reply.ok) throw new Refusal(reply.error);
     return reply as Extract<ReplyTo<typeof name>, { ok: true }>;
   };
