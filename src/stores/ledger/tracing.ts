@@ -14,6 +14,12 @@ export class Tracing {
 
   /** @param address only this queue; undefined: all. */
   async trace(id: string, address: QueueAddress | undefined): Promise<readonly Trace[]> {
+    const found = await this.look(id, address);
+    // A dead letter may have been redriven meanwhile: out of where it was still to be looked for, into where it was not found.
+    return found.length > 0 ? found : this.look(id, address);
+  }
+
+  private async look(id: string, address: QueueAddress | undefined): Promise<readonly Trace[]> {
     const { directory } = this.ledger;
     const only = address && directory.queue(address);
     if (address !== undefined && only === undefined) return [];
@@ -23,8 +29,11 @@ export class Tracing {
       for (const message of queue.findInMemory(id)) traces.set(message.seq, traceInMemory(queue, message));
     }
     if (queues.some((queue) => queue.isPartlyOnDisk)) await this.addFromDisk(id, only, traces);
+    const dead = await this.dead(id, queues);
+    // One that died meanwhile is dead.
+    for (const { message } of dead) traces.delete(message.seq);
     const newestFirst = [...traces].sort(([a], [b]) => b - a).map(([, trace]) => trace);
-    return [...newestFirst, ...(await this.dead(id, queues)), ...(await this.ended(id, only))];
+    return [...newestFirst, ...dead, ...(await this.ended(id, only))];
   }
 
   private async addFromDisk(id: string, only: QueueState | undefined, traces: Map<number, Trace>): Promise<void> {
@@ -43,8 +52,8 @@ export class Tracing {
     }
   }
 
-  private async dead(id: string, queues: readonly QueueState[]): Promise<Trace[]> {
-    const traces: Trace[] = [];
+  private async dead(id: string, queues: readonly QueueState[]): Promise<(Trace & { state: "dead" })[]> {
+    const traces: (Trace & { state: "dead" })[] = [];
     for (const queue of queues) {
       if (queue.dead === 0 || traces.length >= TOLD) continue;
       for (const letter of await this.ledger.journal.deadLetters(queue.no, { ids: [id] }, TOLD, 0)) {
