@@ -2,7 +2,10 @@ import { compilePatterns } from "../protocol/names";
 import type { QueueAddress } from "./message";
 import type { RetryPolicy } from "./settlement";
 
-/** What a full queue does with one message more: refuse it, or make its oldest ready message a dead letter. */
+/**
+ * What a full queue does with one message more: refuse it, or make its oldest ready message a dead letter, of those that
+ * wait for their group only when there is no other. What is out or delayed never goes.
+ */
 export type Overflow = "reject" | "drop-oldest";
 
 /** How one queue behaves, and what it may hold. */

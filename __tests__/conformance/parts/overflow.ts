@@ -117,13 +117,34 @@ export function describeOverflow(on: StoreInSuite): void {
       expect(await on.store.stats(queue)).toMatchObject({ ready: 1, delayed: 1, dead: 0 });
     });
 
-    test("refuses by bytes, too, what would not fit if all of them went", async () => {
+    test("refuses, by number and by bytes, what of a batch would not fit if all of them went", async () => {
+      for (const limit of [{ maxMessages: 3 }, { maxMessages: 1_000, maxBytes: SIZE * 3 }]) {
+        await openDropping(limit);
+        await on.store.append(numbered(3));
+        await takeOne();
+        const more = numbered(5).map((each) => ({ ...each, id: `n${each.id.slice(1)}` }));
+        const results = await on.store.append(more);
+        expect(results.map((result) => "status" in result)).toEqual([true, true, false, false, false]);
+        await rest();
+        expect(await on.store.stats(queue)).toMatchObject({ ready: 2, leased: 1, dead: 2, bytes: SIZE * 3 });
+        expect(await deadIds()).toEqual(["m0001", "m0002"]);
+      }
+    });
+
+    test("keeps a message that alone is larger than all that it may hold", async () => {
       await open({ rules: rulesWith({ overflow: "drop-oldest", maxBytes: SIZE * 2 }) });
-      await on.store.append(numbered(2));
-      await lease(2);
-      expect(await on.store.append([message("more")])).toMatchObject([{ error: { code: "QUEUE_FULL" } }]);
+      await on.store.append([message("small"), message("large", { payload: JSON.stringify("x".repeat(2_000)) })]);
       await rest();
-      expect(await on.store.stats(queue)).toMatchObject({ ready: 0, leased: 2, dead: 0, bytes: SIZE * 2 });
+      expect(await deadIds()).toEqual(["small"]);
+      expect(ids(await lease(1))).toEqual(["large"]);
+    });
+
+    test("keeps no more dead letters than it may", async () => {
+      await openDropping({ maxMessages: 2, maxDeadLetters: 3 });
+      for (const each of numbered(10)) await on.store.append([each]);
+      await rest();
+      expect(await on.store.stats(queue)).toMatchObject({ ready: 2, dead: 3, purged: 5 });
+      expect(await deadIds()).toEqual(["m0005", "m0006", "m0007"]);
     });
 
     test("drops what waits for its group where there is nothing else, and keeps the group's order", async () => {

@@ -107,7 +107,8 @@ export class DeadRecords {
     const rules = this.ledger.settings.rules.of(queue.address);
     if (rules.overflow !== "drop-oldest") return;
     const dropped: StoredMessage[] = [];
-    while (isFull(queue, rules, 1)) {
+    // One that alone is too large stays: it was confirmed, and nothing is won when it goes.
+    while (isFull(queue, rules, 1) && queue.total > 1) {
       const message = queue.takeOldest() ?? queue.takeOldestAside();
       if (message === "unread") this.unread.add(queue);
       if (message === "unread" || message === undefined) break;
