@@ -69,22 +69,22 @@ async function runOnSqliteThread(commands: readonly Command[]): Promise<void> {
 }
 
 const SUBJECTS: readonly Subject[] = [
-  { name: "memory", runs: 200, commands: histories(60, 0), run: runInMemory },
+  { name: "memory", runs: 400, commands: histories(60, 0), run: runInMemory },
   {
     name: "a ledger that pages, on a journal that answers at once",
-    runs: 500,
+    runs: 800,
     commands: histories(60, 0),
     run: (commands) => runOnLedger(commands, false),
   },
   {
     name: "a ledger that pages, on a journal that answers late",
-    runs: 500,
+    runs: 800,
     commands: histories(60, 0),
     run: (commands) => runOnLedger(commands, true),
   },
   {
     name: "SQLite on this thread, closed and crashed in between",
-    runs: 300,
+    runs: 200,
     commands: histories(100, 2),
     run: runOnSqlite,
   },

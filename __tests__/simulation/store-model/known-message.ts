@@ -38,15 +38,8 @@ export interface KnownMessage {
   how: EndedHow | undefined;
 }
 
-/** @param isLive whether it comes as it is published, rather than from a room's history. */
-export function knownMessage(
-  queue: QueueAddress,
-  message: NewMessage,
-  seq: number | undefined,
-  isLive: boolean,
-): KnownMessage {
-  const { id, priority, group, event, expiresAt } = message;
-  const dueAt = isLive ? message.dueAt : undefined;
+export function knownMessage(queue: QueueAddress, message: NewMessage, seq: number | undefined): KnownMessage {
+  const { id, priority, group, event, dueAt, expiresAt } = message;
   return {
     queue,
     id,

@@ -41,8 +41,8 @@ export class KnownQueue {
   }
 
   /** A publish was confirmed, or history came in. */
-  add(message: NewMessage, seq: number | undefined, isLive: boolean): void {
-    const known = knownMessage(this.address, message, seq, isLive);
+  add(message: NewMessage, seq: number | undefined): void {
+    const known = knownMessage(this.address, message, seq);
     const at = this.early.findIndex((each) => each.id === known.id && each.seq === (seq ?? each.seq));
     const [early] = at < 0 ? [] : this.early.splice(at, 1);
     if (early === undefined) {
@@ -102,7 +102,7 @@ export class KnownQueue {
     if (known === undefined) {
       check(course.together, `${name} was never stored`);
       const asPublished = { ...message, target: this.address, dueAt: undefined, isDueFixed: false };
-      const early = knownMessage(this.address, asPublished, seq, true);
+      const early = knownMessage(this.address, asPublished, seq);
       this.early.push({ ...early, state: "leased", attempt, holder, deadline });
       return;
     }

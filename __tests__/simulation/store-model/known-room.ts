@@ -55,8 +55,10 @@ export class KnownRoom {
 
   moveDeadlines(byMs: number): void {
     for (const sent of this.history) {
-      const { expiresAt, isDueFixed } = sent.message;
-      if (expiresAt !== undefined && !isDueFixed) sent.message = { ...sent.message, expiresAt: expiresAt + byMs };
+      const { dueAt, expiresAt, isDueFixed } = sent.message;
+      if (isDueFixed) continue;
+      const move = (time: number | undefined): number | undefined => (time === undefined ? time : time + byMs);
+      sent.message = { ...sent.message, dueAt: move(dueAt), expiresAt: move(expiresAt) };
     }
   }
 }

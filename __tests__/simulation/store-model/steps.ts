@@ -57,7 +57,7 @@ export class Steps {
       planned++;
       if (this.isDuplicate(target, message, result)) continue;
       if (isRoomAddress(target)) this.scene.room.send(result.seq, message, members);
-      for (const inbox of inboxes) inbox.add(message, isRoomAddress(target) ? undefined : result.seq, true);
+      for (const inbox of inboxes) inbox.add(message, isRoomAddress(target) ? undefined : result.seq);
     }
     if (!this.scene.together) await this.learnDropped(inboxes);
   }
@@ -195,7 +195,8 @@ export class Steps {
 
   private async join(inbox: KnownQueue, replay: boolean): Promise<void> {
     const { owed, end } = this.scene.room.beginJoin(inbox);
-    const before = inbox.occupancy(this.scene.clock.time);
+    const now = this.scene.clock.time;
+    const before = inbox.occupancy(now);
     try {
       const { replayed } = await this.scene.store.join(ROOM, inbox.address, replay ? "all" : undefined, "client");
       check(replayed === (replay ? owed.length : 0), `${replayed} were replayed, not ${owed.length}`);
@@ -206,7 +207,10 @@ export class Steps {
     }
     end(replay);
     if (!replay) return;
-    for (const { message } of owed) inbox.add(message, undefined, false);
+    for (const { message } of owed) {
+      const isDue = message.dueAt === undefined || message.dueAt <= now;
+      inbox.add(isDue ? { ...message, dueAt: undefined } : message, undefined);
+    }
   }
 
   private async leave(inbox: KnownQueue): Promise<void> {
