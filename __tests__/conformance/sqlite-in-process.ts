@@ -36,6 +36,7 @@ export class SqliteInProcess implements StoreUnderTest {
   open(settings: StoreSettings, clock: Clock): Promise<LedgerStore> {
     this.settings = settings;
     this.clock = clock;
+    this.latestTime = 0;
     return this.openImage(undefined);
   }
 

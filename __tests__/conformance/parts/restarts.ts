@@ -83,6 +83,23 @@ export function describeRestarts(on: StoreInSuite): void {
       expect(ids(await lease(2, bob))).toEqual(["a", "b"]);
     });
 
+    test("never gives an attempt twice of what became due, or was redriven, since the last start", async () => {
+      await on.store.append([message("poison"), message("delayed", { dueAt: NOW + 1_000 })]);
+      await settle(await takeOne(), poisoned);
+      await reopen("closed");
+      await on.store.redrive(queue, {}, NOW, 0);
+      const redriven = await takeOne();
+      await reopen(how);
+      expect((await takeOne()).attempt).toBeGreaterThan(redriven.attempt);
+      await reopen("closed");
+      await on.store.expire(NOW + 1_000);
+      const [, due] = await lease(2, queue, NOW + 1_000);
+      await reopen(how);
+      const [, again] = await lease(2, queue, NOW + 1_000);
+      expect(again?.message.id).toBe("delayed");
+      expect(again?.attempt).toBeGreaterThan(due?.attempt ?? Infinity);
+    });
+
     test("never gives a seq twice", async () => {
       const [first] = (await on.store.append([message("a")])) as readonly { seq: number }[];
       await settle(await takeOne(), ack);

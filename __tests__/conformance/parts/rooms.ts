@@ -73,6 +73,18 @@ export function describeRooms(on: StoreInSuite): void {
       expect(ids(await lease(20, ada))[0]).toBe("m0010");
     });
 
+    test("hold back history that is not due yet", async () => {
+      await on.store.append([toRoom("later", { dueAt: NOW + 1_000 }), toRoom("a")]);
+      expect(await on.store.join(room, ada, "all", "client")).toMatchObject({ replayed: 2 });
+      expect(await on.store.stats(ada)).toMatchObject({ ready: 1, delayed: 1 });
+      expect(ids(await lease(1, ada))).toEqual(["a"]);
+      await on.store.expire(NOW + 999);
+      await leaseNone(ada);
+      await on.store.expire(NOW + 1_000);
+      expect(ids(await lease(1, ada, NOW + 1_000))).toEqual(["later"]);
+      await on.store.join(room, bob, "all", "client");
+    });
+
     test("a replayed message is settled like any other", async () => {
       await on.store.append([toRoom("a")]);
       await on.store.join(room, ada, "all", "client");

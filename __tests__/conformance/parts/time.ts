@@ -1,8 +1,20 @@
-import { LEASE_MS, NOW, ack, again, ids, message, numbered, queue, type StoreInSuite } from "../store-in-suite";
+import { rulesWith } from "../../support/rules";
+import {
+  LEASE_MS,
+  NOW,
+  ack,
+  again,
+  ids,
+  message,
+  numbered,
+  queue,
+  settling,
+  type StoreInSuite,
+} from "../store-in-suite";
 
 /** Leases, delays and times to live. */
 export function describeTime(on: StoreInSuite): void {
-  const { lease, leaseNone, settle } = on;
+  const { open, lease, leaseNone, settle } = on;
 
   describe("time", () => {
     test("reports leases that ran out until they are settled", async () => {
@@ -23,6 +35,27 @@ export function describeTime(on: StoreInSuite): void {
       await leaseNone();
       await on.store.expire(NOW + 1_000);
       expect(ids(await lease(1))).toEqual(["later"]);
+    });
+
+    test("what is due at the same moment comes in the order of confirmation, however much it is", async () => {
+      await open({ rules: rulesWith({ maxMessages: 10_000 }) });
+      const sizes = [300, 0, 100];
+      const backlog = numbered(5_000).map((each, index) => ({
+        ...each,
+        dueAt: NOW + 1_000,
+        payload: JSON.stringify("x".repeat(sizes[index % 3] ?? 0)),
+      }));
+      await on.store.append(backlog);
+      const taken: string[] = [];
+      const looking = on.store.expire(NOW + 1_000);
+      // As a dispatcher would: whatever there is, whenever there is something.
+      while (taken.length < backlog.length) {
+        const more = await lease(Math.min(700, backlog.length - taken.length), queue, NOW + 1_000);
+        await on.store.settle(more.map((delivery) => settling(delivery, ack)));
+        taken.push(...ids(more));
+      }
+      await looking;
+      expect(taken).toEqual(backlog.map(({ id }) => id));
     });
 
     test("an expired message is never given, and counted", async () => {
