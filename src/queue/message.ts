@@ -154,7 +154,7 @@ export interface Ending {
   readonly client: string | undefined;
 }
 
-/** Where a message is, or how it ended. */
+/** Where a message is, or how it ended. Of one that is on disk the payload is left out. */
 export type Trace = { readonly queue: QueueAddress } & (
   | {
       readonly state: "ready";

@@ -45,7 +45,7 @@ export function describeTrace(on: StoreInSuite): void {
       expect(await traceOne("high")).toMatchObject({ state: "ready", aheadAtLeast: 0 });
       expect(await traceOne("low")).toMatchObject({ state: "ready", aheadAtLeast: 101 });
       const last = await traceOne("m0099");
-      expect(last).toMatchObject({ state: "ready", message: { id: "m0099", payload: '{"id":"m0099"}', attempts: 0 } });
+      expect(last).toMatchObject({ state: "ready", message: { id: "m0099", event: "pickup", attempts: 0 } });
       expect(last.state === "ready" && last.aheadAtLeast).toBeGreaterThan(10);
       expect(last.state === "ready" && last.aheadAtLeast).toBeLessThan(101);
     });
