@@ -1,6 +1,5 @@
 import { sizeOf, type DeadLetter, type DeadSelection, type QueueAddress } from "../../queue/message";
 import type { Change, StoredMessage } from "./journal";
-import { isFull } from "./intake";
 import type { Ledger } from "./ledger";
 import type { QueueState } from "./queue-state";
 
@@ -57,7 +56,7 @@ export class DeadRecords {
     for (let more = true; more;) {
       const rules = settings.rules.of(address);
       if (redriven === 0) refuseWithoutRoom(queue);
-      else if (isFull(queue, rules, 0)) break;
+      else if (queue.isFull(rules)) break;
       const limit = Math.min(SWEEP, Math.max(1, rules.maxMessages - queue.total), wanted - redriven);
       const spread = everyMs > 0 ? { from: now + redriven * everyMs, everyMs } : undefined;
       const messages = await this.remove(queue, async () => {
@@ -108,7 +107,7 @@ export class DeadRecords {
     if (rules.overflow !== "drop-oldest") return;
     const dropped: StoredMessage[] = [];
     // One that alone is too large stays: it was confirmed, and nothing is won when it goes.
-    while (isFull(queue, rules, 1) && queue.total > 1) {
+    while (queue.isOverfull(rules) && queue.total > 1) {
       const message = queue.takeOldest() ?? queue.takeOldestAside();
       if (message === "unread") this.unread.add(queue);
       if (message === "unread" || message === undefined) break;

@@ -101,7 +101,7 @@ export class Intake {
 
   /** Looks whether a queue holds more than its rules allow. */
   keepWithin(queue: QueueState): void {
-    if (isFull(queue, this.rulesOf(queue), 1)) this.overfull(queue);
+    if (queue.isOverfull(this.rulesOf(queue))) this.overfull(queue);
   }
 
   /** @throws WaybillError `QUEUE_FULL` when the queue takes no message more, also none in the place of its oldest. */
@@ -113,7 +113,7 @@ export class Intake {
   /** @throws WaybillError `QUEUE_FULL` when the queue takes no message more unless others go. */
   refuseWithoutRoom(queue: QueueState): void {
     const rules = this.rulesOf(queue);
-    if (!isFull(queue, rules, 0)) return;
+    if (!queue.isFull(rules)) return;
     const by = queue.total >= rules.maxMessages ? `${queue.total} messages` : `${queue.bytes} bytes`;
     throw new WaybillError("QUEUE_FULL", `${queue.address} holds ${by}, as many as it may.`);
   }
@@ -148,8 +148,7 @@ export class Intake {
     this.refuseWhenFull(queue);
     const room = roomMessage && roomNameOf(message.target as RoomAddress);
     const stored = this.storedMessage(message, queue.no, queue.address, room, roomMessage?.seq ?? 0);
-    queue.addToTotal(stored);
-    queue.heldBytes += sizeOf(stored);
+    queue.beginArrival(stored);
     const { dueAt, isDueFixed } = message;
     if (dueAt !== undefined) return { message: stored, dueAt, isDueFixed, resident: false };
     const lane = queue.lane(message.priority);
@@ -199,9 +198,8 @@ export class Intake {
     const { message, dueAt, resident } = row;
     const queue = this.ledger.directory.queueNo(message.queueNo);
     if (queue === undefined) return;
-    queue.heldBytes -= sizeOf(message);
-    if (!stored) queue.takeOffTotal(sizeOf(message));
-    else {
+    queue.endArrival(message, stored);
+    if (stored) {
       touched?.add(queue);
       this.ledger.lookForExpiryAt(message.expiresAt);
     }
@@ -225,9 +223,4 @@ export class Intake {
 /** Whether messages that nobody works on, and that are due, could go to make room. */
 function canMakeRoom(queue: QueueState, rules: QueueRules): boolean {
   return queue.ready > 0 && queue.total - queue.ready < rules.maxMessages && queue.heldBytes < rules.maxBytes;
-}
-
-/** @param over how many messages past its limit it may hold. */
-export function isFull(queue: QueueState, rules: QueueRules, over: number): boolean {
-  return queue.total >= rules.maxMessages + over || queue.bytes >= rules.maxBytes + over;
 }

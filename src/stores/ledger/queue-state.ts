@@ -1,4 +1,5 @@
 import { PRIORITIES, sizeOf, type Delivery, type QueueAddress } from "../../queue/message";
+import type { QueueRules } from "../../queue/queue-rules";
 import type { Settlement } from "../../queue/store";
 import { BusyGroup } from "./busy-group";
 import type { StoredMessage } from "./journal";
@@ -40,6 +41,9 @@ export class QueueState {
   bytes = 0;
   /** Bytes of those among them that are not ready: out, delayed, or on their way to be stored. */
   heldBytes = 0;
+  /** Of all of these, those on their way to be stored, and their bytes. Some may turn out to be duplicates. */
+  private arriving = 0;
+  private arrivingBytes = 0;
   private readonly lanes: (Lane | undefined)[] = [];
   private readonly groups = new Map<string, BusyGroup>();
   /** Messages whose id equals that of one that is out: `(id, attempt)` must name one delivery. */
@@ -93,6 +97,34 @@ export class QueueState {
   takeOffTotal(bytes: number): void {
     this.total--;
     this.bytes -= bytes;
+  }
+
+  /** A message is on its way to be stored. */
+  beginArrival(message: StoredMessage): void {
+    const bytes = sizeOf(message);
+    this.addToTotal(message);
+    this.heldBytes += bytes;
+    this.arriving++;
+    this.arrivingBytes += bytes;
+  }
+
+  /** It was stored, or, being a duplicate or refused, was not. */
+  endArrival(message: StoredMessage, stored: boolean): void {
+    const bytes = sizeOf(message);
+    this.heldBytes -= bytes;
+    this.arriving--;
+    this.arrivingBytes -= bytes;
+    if (!stored) this.takeOffTotal(bytes);
+  }
+
+  /** Whether it takes no message more, with those on their way to it. */
+  isFull({ maxMessages, maxBytes }: QueueRules): boolean {
+    return this.total >= maxMessages || this.bytes >= maxBytes;
+  }
+
+  /** Whether what is stored is more than it may hold. */
+  isOverfull({ maxMessages, maxBytes }: QueueRules): boolean {
+    return this.total - this.arriving > maxMessages || this.bytes - this.arrivingBytes > maxBytes;
   }
 
   /** Counts a message as delayed. */
