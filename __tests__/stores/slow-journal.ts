@@ -54,9 +54,9 @@ export class SlowJournal implements Journal {
   leave: Journal["leave"] = (...given) => this.pass(() => this.inner.leave(...given));
   fetch: Journal["fetch"] = (seqs) => this.pass(() => this.inner.fetch(seqs));
   moveDeadlines: Journal["moveDeadlines"] = (...given) => this.pass(() => this.inner.moveDeadlines(...given));
-  find: Journal["find"] = (...given) => this.inner.find(...given);
-  endings: Journal["endings"] = (...given) => this.inner.endings(...given);
-  deadLetters: Journal["deadLetters"] = (...given) => this.inner.deadLetters(...given);
+  find: Journal["find"] = (...given) => this.pass(() => this.inner.find(...given));
+  endings: Journal["endings"] = (...given) => this.pass(() => this.inner.endings(...given));
+  deadLetters: Journal["deadLetters"] = (...given) => this.pass(() => this.inner.deadLetters(...given));
   redrive: Journal["redrive"] = (...given) => this.pass(() => this.inner.redrive(...given));
   purge: Journal["purge"] = (...given) => this.pass(() => this.inner.purge(...given));
   probe = (): Promise<void> => this.pass(() => this.inner.probe());
