@@ -102,7 +102,10 @@ describe.each([
     const client = await hub.consumer("d1");
     await client.publish("m");
     const moveDeadlines = hub.store.moveDeadlines.bind(hub.store);
-    hub.store.moveDeadlines = () => Promise.reject(new Error("no space"));
+    hub.store.moveDeadlines = async (byMs) => {
+      await moveDeadlines(byMs);
+      throw new Error("no space");
+    };
     hub.clock.step(stepMs);
     await hub.clock.pass(SETTINGS.tickMs);
     expect(hub.failures.splice(0)).toMatchObject(["looking for what is due", { message: "no space" }]);
