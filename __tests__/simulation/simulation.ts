@@ -6,7 +6,7 @@ import { Publisher } from "./clients/publisher";
 import { SimClient, type ClientHabits } from "./clients/sim-client";
 import { Gossip, Worker } from "./clients/worker";
 import type { History, QueueAtEnd } from "./history";
-import type { Breach } from "./promises/book";
+import type { Breach } from "./promises/seen";
 import { Checker } from "./promises/checker";
 import { Random } from "./random";
 import { drawScenario, type Scenario } from "./scenario";

@@ -14,7 +14,6 @@ export interface MemberHabits {
 
 /** A member of rooms, which consumes its inbox as a worker does. */
 export class Member implements Role {
-  /** The highest seq that it was told of in each room. */
   private started = false;
 
   constructor(

@@ -1,7 +1,8 @@
 import type { DeliveredMessage } from "../../../src/protocol/wire";
 import { sizeOf } from "../../../src/queue/message";
 import type { Answer } from "../history";
-import type { Ask, Book, ConnectionSeen, Life } from "./book";
+import type { Book } from "./book";
+import type { Ask, ConnectionSeen, Life } from "./seen";
 import type { Rule } from "./rule";
 
 /** What a connection asked for of one queue. */

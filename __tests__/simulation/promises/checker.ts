@@ -1,6 +1,7 @@
 import type { Deliver, DeliveryRef, PublishMessage, Revoked, SettleOutcome } from "../../../src/protocol/wire";
 import type { Answer, Event } from "../history";
-import { Book, type Ask, type Breach, type ConnectionSeen, type Terms } from "./book";
+import { Book } from "./book";
+import type { Ask, Breach, ConnectionSeen, Terms } from "./seen";
 import { Bounds } from "./bounds";
 import { Confirmations } from "./confirmations";
 import { Exclusive } from "./exclusive";

@@ -1,6 +1,7 @@
 import type { PublishMessage, PublishResult } from "../../../src/protocol/wire";
 import type { Answer } from "../history";
-import type { Ask, Book, Life, Spec } from "./book";
+import type { Book } from "./book";
+import type { Ask, Life, Spec } from "./seen";
 import type { Rule } from "./rule";
 
 /** A message as it was stored, as far as an answer told. */

@@ -1,6 +1,7 @@
 import type { DeliveryRef, SettleOutcome } from "../../../src/protocol/wire";
 import type { QueueAtEnd } from "../history";
-import type { Ask, Book, Life } from "./book";
+import type { Book } from "./book";
+import type { Ask, Life } from "./seen";
 import type { Rule } from "./rule";
 
 /** Nothing vanishes: every confirmed message was acked, or is dead, expired or purged, and each of those is counted. */

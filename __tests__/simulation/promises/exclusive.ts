@@ -1,6 +1,7 @@
 import type { DeliveredMessage } from "../../../src/protocol/wire";
 import type { Answer } from "../history";
-import type { Ask, Book, ConnectionSeen, Life } from "./book";
+import type { Book } from "./book";
+import type { Ask, ConnectionSeen, Life } from "./seen";
 import type { Rule } from "./rule";
 
 /** One consumer at a time: an exclusive queue is dealt to the consumer that has been there longest. */

@@ -1,5 +1,6 @@
 import type { DeliveredMessage, DeliveryRef, SettleOutcome } from "../../../src/protocol/wire";
-import { ROUNDING_MS, type Ask, type Book, type Claim, type ConnectionSeen, type Life, type Spec } from "./book";
+import { ROUNDING_MS, type Book } from "./book";
+import type { Ask, Claim, ConnectionSeen, Life, Spec } from "./seen";
 import type { Rule } from "./rule";
 
 /**
@@ -43,7 +44,10 @@ export class Holders implements Rule {
     }
     const lives = book.livesOf(queue, ref.id);
     if (outcome.status === "already") {
-      const wasAcked = lives.some((life) => life.acked || life.ackAsked.size > 0);
+      // Its own ack is noted already; what another holds is judged by any message of that id.
+      const wasAcked = claim
+        ? claim.life.acked || claim.life.ackAsked.size > 1
+        : lives.some((life) => life.acked || life.ackAsked.size > 0);
       if (!wasAcked) book.breach("One holder at a time", `${text}: "already", and nobody has acked it`, ref.id);
       return;
     }

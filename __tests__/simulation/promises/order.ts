@@ -1,5 +1,6 @@
 import type { DeliveredMessage } from "../../../src/protocol/wire";
-import { priorityOf, type Ask, type Book, type Life } from "./book";
+import { priorityOf, type Book } from "./book";
+import type { Ask, Life } from "./seen";
 import type { Rule } from "./rule";
 
 /** First deliveries of one priority of one queue. */

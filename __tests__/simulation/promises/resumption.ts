@@ -1,5 +1,6 @@
 import type { Answer } from "../history";
-import type { Ask, Book, Life } from "./book";
+import type { Book } from "./book";
+import type { Ask, Life } from "./seen";
 import type { Rule } from "./rule";
 
 /** A session that is resumed keeps what it holds: with the first consume of a queue all of that is sent once more. */

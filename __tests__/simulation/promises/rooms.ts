@@ -1,6 +1,7 @@
 import type { PublishMessage, PublishResult } from "../../../src/protocol/wire";
 import type { Answer, QueueAtEnd } from "../history";
-import type { Ask, Book } from "./book";
+import type { Book } from "./book";
+import type { Ask } from "./seen";
 import type { Rule } from "./rule";
 
 /** A message that a room has confirmed. */

@@ -1,6 +1,6 @@
 import type { DeliveredMessage, DeliveryRef, SettleOutcome } from "../../../src/protocol/wire";
 import type { Answer, QueueAtEnd } from "../history";
-import type { Ask, ConnectionSeen, Life } from "./book";
+import type { Ask, ConnectionSeen, Life } from "./seen";
 
 /** Holds one promise: sees everything that happens, each time before the book has noted it. */
 export interface Rule {
