@@ -1,40 +1,43 @@
 /** What a commit that fails leaves behind: nothing, but for the queues that later calls are about. */
 import Database from "better-sqlite3";
-import type { StoredMessage } from "../../src/stores/ledger/journal";
 import { packChange, packRow, unpackMessages, type Call } from "../../src/stores/sqlite/calls";
 import { Packer } from "../../src/stores/sqlite/packed";
 import { SqliteFile } from "../../src/stores/sqlite/sqlite-file";
-import { message, NOW, queue, SUITE_SETTINGS } from "../conformance/store-in-suite";
+import { NOW, queue, SUITE_SETTINGS } from "../conformance/store-in-suite";
+import { storedMessage } from "./stored-message";
 
 const FILED: Call = { kind: "queue", argument: { no: 1, address: queue, creator: "acme" } };
 /** It is no kind of change, and so makes its commit fail after all that went before it. */
 const POISON: Call = { kind: "change", argument: { now: NOW, changes: { numbers: Float64Array.of(99, 1), text: "" } } };
 
+/** A database whose disk can be full. */
+class FullDatabase extends Database {
+  isFull = false;
+
+  override exec(sql: string): this {
+    if (this.isFull && sql === "COMMIT") throw new Error("database or disk is full");
+    return super.exec(sql);
+  }
+}
+
+let database: FullDatabase;
 let file: SqliteFile;
 
 beforeEach(() => {
-  file = SqliteFile.on(new Database(":memory:"), SUITE_SETTINGS, { now: () => NOW, steady: () => 0 });
+  database = new FullDatabase(":memory:");
+  file = SqliteFile.on(database, SUITE_SETTINGS, { now: () => NOW, steady: () => 0 });
 });
 
 afterEach(() => file.close());
 
-function stored(seq: number): StoredMessage {
-  const { id, event, payload, priority, publisher, publishedAt } = message(`m${seq}`);
-  return {
-    ...{ id, event, payload, priority, publisher, publishedAt, seq, queue, queueNo: 1, body: 0 },
-    ...{ group: undefined, headers: undefined, expiresAt: undefined, room: undefined },
-    ...{ attempts: 0, failures: 0, lastError: undefined },
-  };
-}
-
 function append(seq: number): Call {
   const packer = new Packer(16);
-  packRow(packer, { message: stored(seq), dueAt: undefined, isDueFixed: false, resident: true });
+  packRow(packer, { message: storedMessage(seq), dueAt: undefined, isDueFixed: false, resident: true });
   return { kind: "append", argument: { rows: packer.pack() } };
 }
 
 function ack(seq: number): Call {
-  const { id, queueNo, body } = stored(seq);
+  const { id, queueNo, body } = storedMessage(seq);
   const ending = { id, how: "acked", attempt: 1, client: "d1" } as const;
   const packer = new Packer(16);
   packChange(packer, { kind: "end", row: { seq, queueNo, body }, ending });
@@ -69,4 +72,14 @@ test("files the queues of a commit that failed with the next one", () => {
   file.commit([append(1)]);
   const [snapshot] = file.commit([{ kind: "load", argument: null }]);
   expect(snapshot).toMatchObject({ lastSeq: 1, queues: [{ no: 1, address: queue, creator: "acme" }] });
+});
+
+test("gives no seq again that a commit has taken that failed, once another has told of it", () => {
+  file.commit([FILED, append(1)]);
+  database.isFull = true;
+  expect(() => file.commit([append(2)])).toThrow("database or disk is full");
+  database.isFull = false;
+  file.commit([ack(1)]);
+  const [snapshot] = file.commit([{ kind: "load", argument: null }]);
+  expect(snapshot).toMatchObject({ lastSeq: 2, lanes: [] });
 });

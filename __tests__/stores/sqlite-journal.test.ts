@@ -3,6 +3,7 @@ import type { Answer, Post } from "../../src/stores/sqlite/calls";
 import { SqliteJournal } from "../../src/stores/sqlite/sqlite-journal";
 import type { StorageWorker, WorkerListener } from "../../src/stores/sqlite/storage-thread";
 import { ManualClock, settled } from "../queue/manual-clock";
+import { storedMessage } from "./stored-message";
 
 /** A worker that keeps nothing, and answers when it is told to. */
 class ScriptedWorker implements StorageWorker {
@@ -85,4 +86,25 @@ test("a worker that is lost is an error to all that wait, and to all that come",
   await settled();
   expect(late).toEqual([STORE_UNAVAILABLE, STORE_UNAVAILABLE]);
   expect(worker.posts).toHaveLength(posts);
+});
+
+test("appends of one turn go as one call, and each hears of its own duplicates only", async () => {
+  const row = (seq: number) => ({ message: storedMessage(seq), dueAt: undefined, isDueFixed: false, resident: true });
+  const appends = Promise.all([journal.append([row(5), row(6)]), journal.append([row(7)]), journal.append([row(8)])]);
+  await settled();
+  expect(worker.posts.map((post) => post.map(({ kind }) => kind))).toEqual([["append"]]);
+  worker.answer({ results: [[1, 2, 2, 3]] });
+  const [first = [], second = [], third = []] = await appends;
+  expect([first[0] ?? 0, first[1], second[0], third[0] ?? 0]).toEqual([0, 2, 3, 0]);
+});
+
+test("damage is the end of the store: all that wait are refused, and all that come", async () => {
+  const waiting = watch(journal.append([]));
+  await settled();
+  worker.answer({ damaged: "message 7 is not what was stored" });
+  await settled();
+  const late = watch(journal.probe());
+  await settled();
+  expect([...waiting, ...late]).toEqual([STORE_UNAVAILABLE, STORE_UNAVAILABLE]);
+  expect(lost.mock.calls).toMatchObject([[{ name: "DamagedError" }]]);
 });

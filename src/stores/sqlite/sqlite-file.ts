@@ -126,7 +126,6 @@ export class SqliteFile {
     this.marks.keep();
     this.appender.keep();
     this.endings.keep();
-    this.appender.keep();
     return results;
   }
 

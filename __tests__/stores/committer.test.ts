@@ -1,0 +1,57 @@
+/** What becomes of the calls of a commit that the file refuses, by why it does. */
+import type { Call, CallKind, Calls } from "../../src/stores/sqlite/calls";
+import { NO_SPACE } from "../../src/stores/sqlite/calls";
+import { Committer } from "../../src/stores/sqlite/committer";
+import { DamagedError } from "../../src/stores/sqlite/damage";
+import type { SqliteFile } from "../../src/stores/sqlite/sqlite-file";
+
+const NOTHING = { numbers: new Float64Array(0), text: "" };
+const APPEND: Call = { kind: "append", argument: { rows: NOTHING } };
+const ACK: Call = { kind: "change", argument: { now: 0, changes: NOTHING } };
+const PROBE: Call = { kind: "probe", argument: null };
+
+/** Of a file only what a commit asks of it: here it refuses those that say so, for this reason. */
+function committerOn(refuses: (calls: readonly Call[]) => boolean, reason: Error): Committer {
+  const file = {
+    lastCommitMs: 0,
+    file: undefined,
+    commit(calls: readonly Call[]): Calls[CallKind][1][] {
+      if (refuses(calls)) throw reason;
+      return calls.map(({ kind }) => (kind === "append" ? [] : null));
+    },
+  };
+  return new Committer(file as unknown as SqliteFile, () => undefined);
+}
+
+const hasAppend = (calls: readonly Call[]): boolean => calls.some(({ kind }) => kind === "append");
+
+test.each(["SQLITE_FULL", "ENOSPC"])(
+  "%s refuses the publishes alone: acks, and what else there is, are tried without",
+  (code) => {
+    const committer = committerOn(hasAppend, Object.assign(new Error("no space"), { code }));
+    expect(committer.commit([APPEND, ACK, APPEND, PROBE]).answer).toEqual({
+      results: [NO_SPACE, null, NO_SPACE, null],
+    });
+  },
+);
+
+test("a disk without room for the acks either refuses all, and says that it is full", () => {
+  const committer = committerOn(() => true, Object.assign(new Error("no space"), { code: "SQLITE_FULL" }));
+  expect(committer.commit([APPEND, ACK]).answer).toEqual({ failed: "no space (SQLITE_FULL)", count: 2, isFull: true });
+});
+
+test("any other failure refuses all: none of them is tried without the others", () => {
+  const committer = committerOn(hasAppend, Object.assign(new Error("disk I/O error"), { code: "SQLITE_IOERR" }));
+  expect(committer.commit([APPEND, ACK]).answer).toEqual({
+    failed: "disk I/O error (SQLITE_IOERR)",
+    count: 2,
+    isFull: false,
+  });
+});
+
+test("what is damaged is told as such: the store cannot go on with it", () => {
+  const committer = committerOn(() => true, new DamagedError("message 7 is not what was stored"));
+  expect(committer.commit([ACK]).answer).toEqual({
+    damaged: expect.stringContaining("message 7 is not what was stored") as string,
+  });
+});
