@@ -1,6 +1,11 @@
 import type { BrokenPromise } from "../mutant";
 import { BROKER, MEMORY, PROMISES, PUBLISH, REQUESTS, SQLITE } from "./suites";
 
+const NEARLY_FULL_DISK = {
+  file: "__tests__/faults/disk-full.test.ts",
+  test: "a hub on a disk that is nearly full refuses publishes, and all else goes on",
+};
+
 export const BOUNDED: BrokenPromise = {
   promise: "Bounded",
   mutants: [
@@ -138,6 +143,37 @@ export const BOUNDED: BrokenPromise = {
       find: "if (this.unconfirmed >= maxUnconfirmed) {",
       replace: "if (maxUnconfirmed === 0) {",
       caughtBy: { file: "__tests__/clients/publish.test.ts", test: "rejects past maxUnconfirmed, and takes more once" },
+    },
+    {
+      name: "nearly-full-disk-takes-publishes",
+      file: "src/stores/sqlite/sqlite-journal.ts",
+      find: "this.space?.refuseWhenLow();",
+      replace: "",
+      caughtBy: NEARLY_FULL_DISK,
+    },
+    {
+      name: "nearly-full-disk-refuses-acks-too",
+      file: "src/stores/sqlite/sqlite-journal.ts",
+      find: "async change(changes: readonly Change[]): Promise<void> {",
+      replace: "async change(changes: readonly Change[]): Promise<void> {\n    this.space?.refuseWhenLow();",
+      caughtBy: NEARLY_FULL_DISK,
+    },
+    {
+      name: "full-disk-refuses-acks-too",
+      file: "src/stores/sqlite/committer.ts",
+      find: "if (isDiskFull(error)) return this.carryOutWithoutAppends(calls);",
+      replace: "",
+      caughtBy: { file: "__tests__/stores/committer.test.ts", test: "SQLITE_FULL refuses the publishes alone" },
+    },
+    {
+      name: "full-disk-stays-full",
+      file: "src/stores/sqlite/disk-space.ts",
+      find: "const wasLow = this.isLow;",
+      replace: "const wasLow = this.isLow;\n    if (wasLow) return;",
+      caughtBy: {
+        file: "__tests__/faults/disk-full.test.ts",
+        test: "refuses publishes while there is too little, and takes them again by itself",
+      },
     },
   ],
 };

@@ -1,5 +1,5 @@
 import type { BrokenPromise } from "../mutant";
-import { BROKER, EXCLUSIVE, MEMORY, QUEUE_RULES, SETTLEMENT, SQLITE } from "./suites";
+import { BROKER, EXCLUSIVE, JOURNAL, MEMORY, QUEUE_RULES, SETTLEMENT, SQLITE } from "./suites";
 
 export const NOTHING_VANISHES: BrokenPromise = {
   promise: "Nothing vanishes",
@@ -45,7 +45,7 @@ export const NOTHING_VANISHES: BrokenPromise = {
     {
       name: "dead-letter-lost-by-its-redrive",
       file: "src/stores/sqlite/dead-rows.ts",
-      find: "this.putBack.run(sizeOf({ id, payload, headers: headers ?? undefined }), dueAt, seq);",
+      find: "this.putBack.run(size, dueAt, seq);",
       replace: "",
       caughtBy: { file: SQLITE, test: "has what was redriven" },
     },
@@ -192,6 +192,20 @@ export const NOTHING_VANISHES: BrokenPromise = {
         test: "is extended while its handler works, many in one request",
       },
       hangs: "it is never extended",
+    },
+    {
+      name: "damage-taken-for-a-failed-commit",
+      file: "src/stores/sqlite/committer.ts",
+      find: "if (isDamage(error)) return",
+      replace: "if (isDamage(error) && calls.length === 0) return",
+      caughtBy: { file: "__tests__/stores/committer.test.ts", test: "what is damaged is told as such" },
+    },
+    {
+      name: "goes-on-with-a-damaged-store",
+      file: "src/stores/sqlite/sqlite-journal.ts",
+      find: "this.fail(answer.damaged);",
+      replace: "",
+      caughtBy: { file: JOURNAL, test: "damage is the end of the store" },
     },
   ],
 };

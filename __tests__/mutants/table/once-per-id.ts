@@ -1,5 +1,5 @@
 import type { BrokenPromise } from "../mutant";
-import { MEMORY, REDELIVERY, SQLITE } from "./suites";
+import { FILE, JOURNAL, MEMORY, REDELIVERY, SQLITE } from "./suites";
 
 export const ONCE_PER_ID: BrokenPromise = {
   promise: "Once per id",
@@ -21,8 +21,8 @@ export const ONCE_PER_ID: BrokenPromise = {
     {
       name: "ids-of-all-queues-in-one-in-memory",
       file: "src/stores/memory.ts",
-      find: "const key = `${queueNo}/${id}`;",
-      replace: "const key = id;",
+      find: "return `${queueNo}/${id}`;",
+      replace: "return id;",
       caughtBy: { file: MEMORY, test: "stores an id once per queue and answers the first seq" },
     },
     {
@@ -69,6 +69,30 @@ export const ONCE_PER_ID: BrokenPromise = {
       find: "if (known && this.continues(known, message, now)) return;",
       replace: "",
       caughtBy: { file: REDELIVERY, test: "does not start a second handler while the first works" },
+    },
+    {
+      name: "duplicate-told-to-another-publisher",
+      file: "src/stores/sqlite/sqlite-journal.ts",
+      find: "(duplicates[at] ?? 0) - from",
+      replace: "(duplicates[at] ?? 0) - 0 * from",
+      caughtBy: { file: JOURNAL, test: "each hears of its own duplicates only" },
+    },
+    {
+      name: "seq-given-again-after-a-failed-commit",
+      file: "src/stores/sqlite/appender.ts",
+      find: "this.setLastSeq.run(this.lastSeq);",
+      replace: "this.setLastSeq.run(this.lastSeq);\n    this.writtenSeq = this.lastSeq;",
+      caughtBy: { file: FILE, test: "gives no seq again that a commit has taken that failed" },
+    },
+    {
+      name: "stored-message-refused-by-a-queue-that-is-full-by-now",
+      file: "src/stores/ledger/intake.ts",
+      find: 'if (row.code === "QUEUE_FULL") refused.push(',
+      replace: 'if (row.code === "INTERNAL") refused.push(',
+      caughtBy: {
+        file: "__tests__/integration/full-queues.test.ts",
+        test: "tells a publisher that lost its answer that the message is stored",
+      },
     },
   ],
 };

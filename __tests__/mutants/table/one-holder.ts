@@ -73,7 +73,7 @@ export const ONE_HOLDER: BrokenPromise = {
     {
       name: "lease-marks-skipped-for-what-is-redriven",
       file: "src/stores/sqlite/dead-rows.ts",
-      find: "if (dueAt === null) this.marks.raise(queueNo, priority, seq);",
+      find: "if (dueAt === null) this.marks.raise(queueNo, cells[2], seq);",
       replace: "",
       caughtBy: {
         file: SQLITE,

@@ -10,13 +10,12 @@ export const OPERATING: BrokenPromise = {
   mutants: [
     {
       name: "why-says-acked-of-a-dead-letter",
-      file: "src/stores/ledger/tracing.ts",
-      find: 'traces.push({ queue: queue.address, state: "dead", message: letter.message, letter });',
+      file: "src/transport/handlers/why.ts",
+      find: "return { queue, state: trace.state, ...describeMessage(trace.message), ...death, stuck };",
       replace:
-        "const { message, diedAt: at, lastHolder: client } = letter;\n" +
-        '        const ending = { id, how: "acked", at, attempt: message.attempts, client } as const;\n' +
-        '        traces.push({ queue: queue.address, state: "ended", ending });',
-      caughtBy: { file: WHEREABOUTS, test: "a dead letter, and a message that has ended, are told with who had them" },
+        "const { id, attempts: attempt } = trace.message;\n" +
+        '      return { queue, state: "ended", id, how: "acked", at: death.diedAt, attempt, client: lastHolder };',
+      caughtBy: { file: WHY, test: "why, in memory tells how it ended" },
     },
     {
       name: "why-says-acked-of-what-expired",
