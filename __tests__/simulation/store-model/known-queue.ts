@@ -73,6 +73,11 @@ export class KnownQueue {
     check(!canMakeRoom, `${id} was refused although ${before.ready} could go`);
   }
 
+  /** Whether it takes one more in any case. */
+  hasRoomFor(before: Occupancy, index: number): boolean {
+    return before.total + index < this.rules.maxMessages;
+  }
+
   checkTaken(id: string, before: Occupancy, index: number): void {
     const { maxMessages, overflow } = this.rules;
     const held = overflow === "reject" ? before.alive : before.held;

@@ -40,22 +40,29 @@ export class Steps {
     const inboxes = isRoomAddress(target) ? members : [this.scene.queue(target)];
     const before = inboxes.map((inbox) => inbox.occupancy(this.scene.clock.time));
     const results = await this.scene.store.append(batch);
-    let planned = 0;
+    // One that is told to be a duplicate has been given room, unless there was none.
+    const planned = { least: 0, most: 0 };
     for (const [index, message] of batch.entries()) {
       const result = results[index];
       if (result === undefined) throw new Error("a message has no result");
       if ("error" in result) {
         if (result.error.code !== "QUEUE_FULL") throw result.error;
         if (this.scene.together) continue;
+        check(!this.stored.has(`${target}/${message.id}`), `${message.id} was refused, and is stored`);
         check(
-          inboxes.some((inbox, at) => holds(() => inbox.checkRefused(message.id, pick(before, at), planned))),
+          inboxes.some((inbox, at) => holds(() => inbox.checkRefused(message.id, pick(before, at), planned.most))),
           `${message.id} was refused, and has room everywhere`,
         );
         continue;
       }
-      if (!this.scene.together) inboxes.forEach((inbox, at) => inbox.checkTaken(message.id, pick(before, at), planned));
-      planned++;
-      if (this.isDuplicate(target, message, result)) continue;
+      const isDuplicate = this.isDuplicate(target, message, result);
+      if (!this.scene.together && !isDuplicate) {
+        inboxes.forEach((inbox, at) => inbox.checkTaken(message.id, pick(before, at), planned.least));
+      }
+      const hadRoom = inboxes.every((inbox, at) => inbox.hasRoomFor(pick(before, at), planned.most));
+      if (hadRoom || !isDuplicate) planned.least++;
+      planned.most++;
+      if (isDuplicate) continue;
       if (isRoomAddress(target)) this.scene.room.send(result.seq, message, members);
       for (const inbox of inboxes) inbox.add(message, isRoomAddress(target) ? undefined : result.seq);
     }
