@@ -45,9 +45,30 @@ export class Intake {
     const written = this.write(rows, places, results, messages[0]?.publishedAt ?? 0);
     // After them: one of this very batch may be the first of its id.
     const told = this.tellThoseStoredBefore(refused, results);
-    await written;
+    try {
+      await written;
+    } catch (error) {
+      await this.refuseForTheDisk(messages, results, error);
+    }
     await told;
     return results;
+  }
+
+  /** Nothing was written: where that is because the disk is full, what can still be told is which of them were before. */
+  private async refuseForTheDisk(
+    messages: readonly NewMessage[],
+    results: AppendResult[],
+    error: unknown,
+  ): Promise<void> {
+    if (!(error instanceof WaybillError && error.code === "DISK_FULL")) throw error;
+    const refused = messages.flatMap((message, place): Refused[] => {
+      const result = results[place];
+      if (result === undefined || "error" in result || result.status === "duplicate") return [];
+      results[place] = { error };
+      return [{ place, message }];
+    });
+    const told = await this.tellThoseStoredBefore(refused, results);
+    if (told === 0 && refused.length === messages.length) throw error;
   }
 
   private async write(
@@ -83,20 +104,26 @@ export class Intake {
   /**
    * What is sent again because its answer was lost may have been stored, and have made the queue full itself: its
    * publisher, refused until there is room, would in the end store it twice.
+   *
+   * @returns how many of the refused were stored before.
    */
-  private async tellThoseStoredBefore(refused: readonly Refused[], results: AppendResult[]): Promise<void> {
+  private async tellThoseStoredBefore(refused: readonly Refused[], results: AppendResult[]): Promise<number> {
     const asked = refused.flatMap(({ place, message: { target, id } }) => {
       const { directory } = this.ledger;
       const no = isRoomAddress(target) ? directory.room(target)?.no : directory.queue(target)?.no;
       return no === undefined ? [] : [{ place, queueNo: no, id }];
     });
-    if (asked.length === 0) return;
+    if (asked.length === 0) return 0;
     // Where it cannot be told, they stay refused.
     const seqs = await this.ledger.journal.firstSeqs(asked).catch(() => []);
+    let told = 0;
     for (const [index, { place }] of asked.entries()) {
       const seq = seqs[index] ?? 0;
-      if (seq !== 0) results[place] = { status: "duplicate", seq };
+      if (seq === 0) continue;
+      results[place] = { status: "duplicate", seq };
+      told++;
     }
+    return told;
   }
 
   /** Looks whether a queue holds more than its rules allow. */
