@@ -32,15 +32,15 @@ export const BOUNDED: BrokenPromise = {
     },
     {
       name: "queue-without-limit",
-      file: "src/stores/ledger/intake.ts",
-      find: "return queue.total >= rules.maxMessages + over ||",
+      file: "src/stores/ledger/queue-state.ts",
+      find: "return this.total >= maxMessages ||",
       replace: "return",
       caughtBy: { file: PROMISES, test: "on the memory store 7. Bounded" },
     },
     {
       name: "bytes-of-a-queue-without-limit",
-      file: "src/stores/ledger/intake.ts",
-      find: "|| queue.bytes >= rules.maxBytes + over;",
+      file: "src/stores/ledger/queue-state.ts",
+      find: "|| this.bytes >= maxBytes;",
       replace: ";",
       caughtBy: { file: MEMORY, test: "does so past its limit of bytes, too, and takes more when there is room" },
     },
@@ -173,6 +173,16 @@ export const BOUNDED: BrokenPromise = {
       caughtBy: {
         file: "__tests__/faults/disk-full.test.ts",
         test: "refuses publishes while there is too little, and takes them again by itself",
+      },
+    },
+    {
+      name: "what-is-sent-again-drives-others-out",
+      file: "src/stores/ledger/queue-state.ts",
+      find: "return this.total - this.arriving > maxMessages ||",
+      replace: "return this.total > maxMessages ||",
+      caughtBy: {
+        file: "__tests__/stores/overflow.test.ts",
+        test: "what is sent again, and is stored already, drives nothing out",
       },
     },
   ],
