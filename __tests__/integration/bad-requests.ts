@@ -267,7 +267,14 @@ const DEAD: readonly BadRequest[] = [
   invalid("a seq in words", { queue: "jobs", afterSeq: "first" }, "afterSeq"),
 ];
 
-const PURGE: readonly BadRequest[] = [...SELECTION, invalid("at most none", { queue: "jobs", max: 0 }, "max")];
+const PURGE: readonly BadRequest[] = [
+  ...SELECTION,
+  invalid("at most none", { queue: "jobs", max: 0 }, "max"),
+  // Not looked at, these would have meant all.
+  invalid("the limit of a page", { queue: "jobs", limit: 1 }, "must not have the field limit"),
+  invalid("a condition that is misspelt", { queue: "jobs", reasons: "expired" }, "must not have the field reasons"),
+  invalid("a field of any length", { queue: "jobs", [long(1_000)]: 1 }, "must not have the field xxx"),
+];
 
 const REDRIVE: readonly BadRequest[] = [
   ...PURGE,

@@ -207,7 +207,7 @@ const taken: [Request, unknown, read: unknown][] = [
     },
   ],
   ["redrive", { queue: "q", max: "3" }, { queue: "q", selection: { limit: 3 } }],
-  ["purge", { queue: "q", max: 3, perSecond: 7 }, { queue: "q", selection: { limit: 3 } }],
+  ["purge", { queue: "q", max: 3 }, { queue: "q", selection: { limit: 3 } }],
   ["why", { id: "m-1", queue: "@acme" }, { id: "m-1", queue: "@acme" }],
 ];
 

@@ -209,9 +209,9 @@ export function requestReader(limits: Pick<Limits, "maxBatch" | "maxPrefetch">):
     )
     .transform(({ queue, limit, afterSeq, ...selection }): ReadDead => ({ queue, selection, limit, afterSeq }));
   const purgeFields = { ...conditions, max: wholeNumber(1, Number.MAX_SAFE_INTEGER).optional() };
-  const purgeRequest = z.object(purgeFields, MUST_BE_OBJECT).transform(readPurge);
+  const purgeRequest = z.strictObject(purgeFields, noOthers).transform(readPurge);
   const redriveRequest = z
-    .object({ ...purgeFields, perSecond: wholeNumber(1, MAX_REDRIVES_PER_SECOND).optional() }, MUST_BE_OBJECT)
+    .strictObject({ ...purgeFields, perSecond: wholeNumber(1, MAX_REDRIVES_PER_SECOND).optional() }, noOthers)
     .transform(({ perSecond, ...rest }): ReadRedrive => ({ ...readPurge(rest), perSecond }));
   const batchAllowed = `must be a list of 1 to ${maxBatch} messages`;
   const batch = z.array(z.unknown(), batchAllowed).min(1, batchAllowed).max(maxBatch, batchAllowed);
@@ -236,6 +236,14 @@ export function requestReader(limits: Pick<Limits, "maxBatch" | "maxPrefetch">):
     why: (argument) => read(whyRequest, argument, "request"),
   };
 }
+
+/** A condition that is misspelt, or that this hub does not know yet, must not come to mean every dead letter. */
+const noOthers = {
+  error: (issue: z.core.$ZodRawIssue<z.core.$ZodIssueInvalidType | z.core.$ZodIssueUnrecognizedKeys>): string => {
+    if (issue.code !== "unrecognized_keys") return MUST_BE_OBJECT;
+    return `must not have the field ${issue.keys.slice(0, 8).join(", ").slice(0, MAX_GIVEN_LENGTH)}`;
+  },
+};
 
 /** `max` is the selection's limit; it has another name on the wire, where `limit` is a page's. */
 function readPurge({ queue, max, ...selection }: { queue: string; max?: number } & ReadSelection): ReadPurge {
