@@ -165,13 +165,14 @@ export class Book {
 
   /** The message that a session holds under this name, if it does. */
   private heldAs(session: SessionSeen, queue: string, { id, attempt }: DeliveryRef): Life | undefined {
-    const held = this.livesOf(queue, id).filter(({ hold }) => {
-      return hold?.attempt === attempt && hold.session === session && hold.hub === this.hub && !hold.settled;
+    const given = this.livesOf(queue, id).filter(({ hold }) => {
+      return hold?.attempt === attempt && hold.session === session && hold.hub === this.hub;
     });
     // Older messages of that id may have had the same attempt; they are never out together.
-    return held.reduce<Life | undefined>((newest, life) => {
-      return newest?.hold && life.hold && newest.hold.step > life.hold.step ? newest : life;
+    const newest = given.reduce<Life | undefined>((last, life) => {
+      return last?.hold && life.hold && last.hold.step > life.hold.step ? last : life;
     }, undefined);
+    return newest?.hold?.settled ? undefined : newest;
   }
 
   /** Notes what has become of a request's part. */
