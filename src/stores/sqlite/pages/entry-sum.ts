@@ -22,7 +22,7 @@ export class EntrySum {
 function hashOf(value: Value): number {
   if (value === null) return 1;
   if (typeof value === "number") return (value | 0) ^ Math.imul(Math.floor(value / 2 ** 32), 0x85ebca6b);
-  return crc32(value);
+  return typeof value === "string" ? crc32(value) : ~crc32(value);
 }
 
 /** Notes entries one after another. @returns whether each comes after the one before it. */

@@ -14,17 +14,27 @@ export function readSchema(
 ): { readonly roots: Roots; readonly faults: readonly string[] } {
   const faults: string[] = [];
   const roots = new Map<string, { root: number; isTable: boolean }>();
-  const parts = new Map(layout.flatMap((table) => [table, ...table.indexes]).map((part) => [part.name, part]));
+  const expected = new Map(layout.flatMap((table) => expectedRows(table)).map((row) => [row[1], row]));
   new BTree(file, claims, true, {
     cell: (_rowid, payload, pageNo) => {
-      const [type, name, , root, sql] = decodeRecord(payload) ?? [];
+      const [type, name, table, root, sql] = decodeRecord(payload) ?? [];
       if (typeof root !== "number") return faults.push(`page ${pageNo}, of the schema, is damaged`);
-      const part = parts.get(String(name));
-      if (part !== undefined && part.sql !== (sql ?? "")) faults.push(`the schema of ${part.name} is damaged`);
+      const row = expected.get(String(name));
+      const stated = [type, name, table, sql ?? ""];
+      if (row?.some((text, place) => text !== stated[place]) === true) {
+        faults.push(`the schema of ${row[1]} is damaged`);
+      }
       return roots.set(String(name), { root, isTable: type === "table" });
     },
     fault: (pageNo, what) => faults.push(`page ${pageNo}, of the schema, ${what}`),
   }).walk(1);
-  for (const name of parts.keys()) if (!roots.has(name)) faults.push(`${name} is missing from the schema`);
+  for (const name of expected.keys()) if (!roots.has(name)) faults.push(`${name} is missing from the schema`);
   return { roots, faults };
+}
+
+/** What the schema says of a table and its indexes: kind, name, table and SQL of each. */
+function expectedRows({ name, sql, indexes }: TableLayout): [kind: string, name: string, table: string, sql: string][] {
+  return [["table", name, name, sql], ...indexes.map((index) => ["index", index.name, name, index.sql] as const)].map(
+    ([kind = "", part = "", table = "", text = ""]) => [kind, part, table, text],
+  );
 }
