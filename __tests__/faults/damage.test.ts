@@ -3,6 +3,7 @@ import path from "node:path";
 import { examine } from "../../src/stores/sqlite/examination";
 import { salvage, type SalvageReport } from "../../src/stores/sqlite/salvage/salvage";
 import {
+  broughtBack,
   contentsOf,
   copyStore,
   flipBit,
@@ -20,7 +21,8 @@ const LOG_FLIPS = isThorough ? 60 : 25;
 const CUTS = 12;
 const WIPES = 20;
 
-const seed = Number(process.env.WAYBILL_SEED ?? Math.floor(Math.random() * 2 ** 31));
+/** The same places each time, so that a change is what makes it fail; WAYBILL_SEED chooses others. */
+const seed = Number(process.env.WAYBILL_SEED ?? 7);
 let folder = "";
 let random: (below: number) => number;
 
@@ -104,11 +106,7 @@ test(`${FLIPS} flipped bits, on pages of every kind: each is found or changes no
     }
     expect({ where, unaccounted: unaccounted(before, saved, report) }).toEqual({ where, unaccounted: [] });
     expect({ where, savedFaults }).toEqual({ where, savedFaults: [] });
-    // One flipped bit costs one page at the most, and brings nothing back that was settled.
-    expect({ where, back: [...saved.messages.keys()].filter((seq) => !before.messages.has(seq)) }).toEqual({
-      where,
-      back: [],
-    });
+    expect({ where, back: broughtBack(before, saved, report) }).toEqual({ where, back: [] });
   }
   expect(found).toBeGreaterThan(FLIPS / 4);
 }, 120_000);

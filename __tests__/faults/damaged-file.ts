@@ -125,6 +125,14 @@ export function unaccounted(before: Contents, after: Contents, { losses, missing
   return [...unlike("messages"), ...unlike("dead"), ...members];
 }
 
+/** Messages that a salvage saved though they were no longer there, and did not say that they may not have been. */
+export function broughtBack(before: Contents, after: Contents, { losses }: SalvageReport): number[] {
+  const doubtful = [...losses.doubtful.values()].flat();
+  return [...after.messages.keys()].filter(
+    (seq) => !before.messages.has(seq) && !doubtful.some(({ from, to }) => seq >= from && seq <= to),
+  );
+}
+
 /** Pages of a file by what they are of and what kind they are. */
 export function pagesByKind(file: string): number[][] {
   const database = new Database(file, { readonly: true });

@@ -167,7 +167,7 @@ export class BTree {
     let rowid = 0;
     if (this.isTable) {
       const { value, end } = readVarint(page.bytes, at);
-      if (!(end > at)) return undefined;
+      if (!(end > at && Number.isSafeInteger(value))) return undefined;
       rowid = value;
       at = end;
     }

@@ -101,13 +101,13 @@ export class FileCheck {
       case "messages":
         return (values) => {
           isSeqNew(values);
-          if (of(values, "body") !== 0) this.referring.add([of(values, "body")]);
+          if (of(values, "body") !== 0) this.referring.add([of(values, "body"), of(values, "priority")]);
           return named("queue")(values);
         };
       case "bodies":
         return (values) => {
           isSeqNew(values);
-          this.referred.add([of(values, "seq")], Number(of(values, "refs")));
+          this.referred.add([of(values, "seq"), of(values, "priority")], Number(of(values, "refs")));
           return named("room")(values);
         };
       case "meta":

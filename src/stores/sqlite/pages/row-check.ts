@@ -18,7 +18,9 @@ export function rowCheck(table: TableLayout): (values: readonly Value[]) => bool
   return (values) => {
     const check = of(values, "content_check");
     // A member's copy of a room's message has its content there.
-    if (table.name === "messages" && of(values, "body") !== 0) return check === null;
+    if (table.name === "messages" && of(values, "body") !== 0) {
+      return check === null && CONTENT.every((column) => of(values, column) === null);
+    }
     // Bytes are no text, also where they read the same.
     const isText = TEXTS.every((column) => !Buffer.isBuffer(of(values, column)));
     return isText && check === contentCheck(contentOf(values, of));
@@ -26,6 +28,7 @@ export function rowCheck(table: TableLayout): (values: readonly Value[]) => bool
 }
 
 const TEXTS = ["id", "event", "payload", "grp", "headers", "publisher"] as const;
+const CONTENT = [...TEXTS, "published_at"] as const;
 
 function contentOf(values: readonly Value[], of: RowOf): Parameters<typeof contentCheck>[0] {
   const text = (column: string): string => String(of(values, column));

@@ -11,13 +11,24 @@ export interface Losses {
   readonly deadLetters: ReadonlyMap<string, readonly SeqRange[]>;
   /** Where it can no longer be told what was there: rows by their numbers, which for messages are their seqs. */
   readonly unreadable: ReadonlyMap<string, readonly SeqRange[]>;
-  /** Messages of which two places in the file said different things: saved, but perhaps not as they were. */
+  /**
+   * Messages of which two places in the file said different things, or of which one knew nothing: saved, but perhaps not as
+   * they were, or under another seq.
+   */
   readonly doubtful: ReadonlyMap<string, readonly SeqRange[]>;
   /** Queues whose names are lost; what they hold is under the names given here. */
   readonly renamed: readonly string[];
   /** Messages found on pages that nothing led to, with no index to say whether they were settled before. */
   readonly maybeSettled: number;
 }
+
+const REFERRING_TO_QUEUES = [
+  ["messages", "queue"],
+  ["dead", "queue"],
+  ["bodies", "room"],
+  ["members", "room"],
+  ["members", "inbox"],
+] as const;
 
 type SeqsByQueue = Map<string, SeqRange[]>;
 
@@ -37,11 +48,13 @@ export class Reconciliation {
   ) {}
 
   run(): Omit<Losses, "maybeSettled"> {
-    const renamed = this.nameQueues();
-    const messages = this.lost("messages", "known");
+    const renamed = this.recoverNames();
     this.findDoubtful();
-    const doubtful = this.byQueue("SELECT seq, queue FROM doubtful JOIN messages USING (seq) ORDER BY queue, seq");
     this.followIndex();
+    this.followBodies();
+    renamed.push(...this.nameQueues());
+    const messages = this.lost("messages", "known");
+    const doubtful = this.byQueue("SELECT seq, queue FROM doubtful JOIN messages USING (seq) ORDER BY queue, seq");
     this.dropEmptyCopies(messages);
     this.countReferences();
     this.settleMarks();
@@ -49,44 +62,49 @@ export class Reconciliation {
     return { messages, deadLetters: this.lost("dead", "known_dead"), unreadable: this.unreadable(), doubtful, renamed };
   }
 
-  /** Every queue and room that something is in has a name. */
-  private nameQueues(): string[] {
-    const renamed: string[] = [];
-    if (!this.damagedIndexes.has("queues")) {
-      const unlike = this.all<{ no: number; address: string; known: string }>(
-        "SELECT q.no, q.address, k.address AS known FROM queues q JOIN known_queues k ON k.seq = q.no WHERE q.address <> k.address",
-      );
-      for (const { no, address, known } of unlike) {
-        renamed.push(`${known} (also read as ${JSON.stringify(address)})`);
-        this.database.prepare("UPDATE OR IGNORE queues SET address = ? WHERE no = ?").run(known, no);
-      }
-      this.database.exec(
-        "INSERT OR IGNORE INTO queues (no, address, creator) SELECT seq, address, '' FROM known_queues",
-      );
+  /** Queues whose names the table has lost, or has otherwise than the index. */
+  private recoverNames(): string[] {
+    if (this.damagedIndexes.has("queues")) return [];
+    const unlike = this.all<{ no: number; address: string; known: string }>(
+      "SELECT q.no, q.address, k.address AS known FROM queues q JOIN known_queues k ON k.seq = q.no WHERE q.address <> k.address",
+    );
+    for (const { no, known } of unlike) {
+      this.database.prepare("UPDATE OR IGNORE queues SET address = ? WHERE no = ?").run(known, no);
     }
-    const nameless = this.all<{ no: number; isRoom: number }>(`
-      SELECT no, max(isRoom) AS isRoom FROM (
+    this.database.exec("INSERT OR IGNORE INTO queues (no, address, creator) SELECT seq, address, '' FROM known_queues");
+    return unlike.map(({ address, known }) => `${known} (also read as ${JSON.stringify(address)})`);
+  }
+
+  /** Gives every queue and room that something is in a name, and one that has none a number that is free. */
+  private nameQueues(): string[] {
+    const nameless = this.all<{ no: unknown; isRoom: number }>(
+      `SELECT no, max(isRoom) AS isRoom FROM (
         SELECT queue AS no, 0 AS isRoom FROM messages UNION SELECT queue, 0 FROM dead UNION SELECT inbox, 0 FROM members
         UNION SELECT room, 1 FROM bodies UNION SELECT room, 1 FROM members
-      ) WHERE no NOT IN (SELECT no FROM queues) GROUP BY no`);
-    for (const { no, isRoom } of nameless) {
-      const address = isRoom === 1 ? `/:room:salvaged-${no}` : `/:salvaged-${no}`;
-      renamed.push(address);
-      this.database.prepare("INSERT INTO queues (no, address, creator) VALUES (?, ?, '')").run(no, address);
-    }
-    return renamed;
+      ) WHERE no NOT IN (SELECT no FROM queues) GROUP BY no`,
+    );
+    let free = this.number("SELECT max(no) FROM queues");
+    return nameless.map(({ no, isRoom }) => {
+      free++;
+      const address = isRoom === 1 ? `/:room:salvaged-${free}` : `/:salvaged-${free}`;
+      this.database.prepare("INSERT INTO queues (no, address, creator) VALUES (?, ?, '')").run(free, address);
+      for (const [table, column] of REFERRING_TO_QUEUES) {
+        this.database.prepare(`UPDATE OR IGNORE ${table} SET ${column} = ? WHERE ${column} = ?`).run(free, no);
+      }
+      return address;
+    });
   }
 
   private findDoubtful(): void {
     this.database.exec(`
       CREATE TEMP TABLE counted AS SELECT body, count(*) AS count FROM messages WHERE body <> 0 GROUP BY body;
       CREATE INDEX temp.counted_body ON counted (body);
-      CREATE TEMP TABLE doubtful (seq INTEGER PRIMARY KEY);
-      INSERT INTO doubtful SELECT m.seq FROM messages m JOIN bodies b ON b.seq = m.body JOIN counted c USING (body)
+      INSERT OR IGNORE INTO doubtful SELECT m.seq FROM messages m JOIN bodies b ON b.seq = m.body JOIN counted c USING (body)
         WHERE m.body <> 0 AND c.count > b.refs;
     `);
     if (this.damagedIndexes.has("messages")) return;
     this.database.exec(`
+      INSERT OR IGNORE INTO doubtful SELECT seq FROM messages WHERE seq NOT IN (SELECT seq FROM known);
       INSERT OR IGNORE INTO doubtful SELECT m.seq FROM messages m JOIN known k USING (seq)
         WHERE k.queue <> m.queue OR k.priority <> m.priority OR k.due_at IS NOT m.due_at;
       INSERT OR IGNORE INTO doubtful SELECT m.seq FROM messages m LEFT JOIN known_expiry k USING (seq)
@@ -94,14 +112,25 @@ export class Reconciliation {
     `);
   }
 
-  /** Where a row and the index say different things, the index counts: it is in order, which damage seldom leaves. */
+  /**
+   * Where a row and the index say different things, the index counts: it is in order, which damage seldom leaves. Not
+   * where it names a queue that is none, and not for the priority, which the checksum of the content covers.
+   */
   private followIndex(): void {
     if (this.damagedIndexes.has("messages")) return;
     this.database.exec(`
-      UPDATE messages SET queue = k.queue, priority = coalesce(k.priority, messages.priority), due_at = k.due_at
+      UPDATE messages SET queue = iif(k.queue IN (SELECT no FROM queues), k.queue, messages.queue), due_at = k.due_at
         FROM known k WHERE k.seq = messages.seq AND messages.seq IN (SELECT seq FROM doubtful);
       UPDATE messages SET expires_at = (SELECT expires_at FROM known_expiry k WHERE k.seq = messages.seq)
         WHERE seq IN (SELECT seq FROM doubtful);
+    `);
+  }
+
+  /** A copy of a room's message has its priority. */
+  private followBodies(): void {
+    this.database.exec(`
+      UPDATE messages SET priority = b.priority FROM bodies b
+        WHERE messages.body <> 0 AND b.seq = messages.body AND b.priority <> messages.priority;
     `);
   }
 
@@ -140,11 +169,10 @@ export class Reconciliation {
   }
 
   private settleMeta(): void {
-    const number = (sql: string): number => Number(this.database.prepare(sql).pluck().get() ?? 0);
     const newest = Math.max(
-      ...["messages", "dead", "bodies", "known"].map((table) => number(`SELECT max(seq) FROM ${table}`)),
+      ...["messages", "dead", "bodies", "known"].map((table) => this.number(`SELECT max(seq) FROM ${table}`)),
     );
-    const noted = number("SELECT value FROM meta WHERE key = 'last_seq'");
+    const noted = this.number("SELECT value FROM meta WHERE key = 'last_seq'");
     const isNoted = !this.isBehind && !this.gaps.has("meta") && noted >= newest && Number.isSafeInteger(noted);
     this.database
       .prepare("INSERT OR REPLACE INTO meta (key, value) VALUES ('last_seq', ?)")
@@ -188,6 +216,10 @@ export class Reconciliation {
 
   private all<Row>(sql: string): Row[] {
     return this.database.prepare(sql).all() as Row[];
+  }
+
+  private number(sql: string): number {
+    return Number(this.database.prepare(sql).pluck().get() ?? 0);
   }
 }
 

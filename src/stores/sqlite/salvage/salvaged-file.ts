@@ -52,6 +52,7 @@ export class SalvagedFile {
       CREATE TEMP TABLE known_dead (seq INTEGER PRIMARY KEY, queue INTEGER);
       CREATE TEMP TABLE known_history (seq INTEGER PRIMARY KEY);
       CREATE TEMP TABLE known_queues (seq INTEGER PRIMARY KEY, address TEXT);
+      CREATE TEMP TABLE doubtful (seq INTEGER PRIMARY KEY);
       BEGIN;
     `);
   }
@@ -62,8 +63,11 @@ export class SalvagedFile {
       `INSERT OR IGNORE INTO ${table.name} (${table.columns.join(", ")}) VALUES (${places})`,
     );
     const rowidAt = table.rowid === undefined ? -1 : table.columns.indexOf(table.rowid);
+    const doubt = this.database.prepare("INSERT OR IGNORE INTO doubtful (seq) VALUES (?)");
     return (rowid, values) => {
-      insert.run(values.map((value, place) => (place === rowidAt ? rowid : value)));
+      const { changes } = insert.run(values.map((value, place) => (place === rowidAt ? rowid : value)));
+      // Two rows under one number: which of them it is of can no longer be told.
+      if (changes === 0 && table.name === "messages") doubt.run(rowid);
       if (++this.rows % ROWS_PER_COMMIT === 0) this.database.exec("COMMIT; BEGIN");
     };
   }
