@@ -6,6 +6,7 @@ import Database from "better-sqlite3";
 import { queueAddress, roomAddress, type NewMessage, type QueueAddress } from "../../src/queue/message";
 import type { Store } from "../../src/queue/store";
 import { readSettings } from "../../src/read-config";
+import { CommitMark } from "../../src/stores/sqlite/commit-mark";
 import { openStore } from "../../src/stores/open-store";
 import type { SalvageReport } from "../../src/stores/sqlite/salvage/salvage";
 import { rulesWith } from "../support/rules";
@@ -37,9 +38,21 @@ export async function makeFiles(): Promise<string> {
   for (let batch = 0; batch < 3; batch++) await publish(() => room, 30);
   for (let queue = 0; queue < QUEUES / 2; queue++) await settleSome(store, queueOf(queue));
   for (let batch = 0; batch < 20; batch++) await publish(queueOf, 3);
+  await markIsCurrent(file);
   copyStore(file, path.join(folder, "crashed.db"));
   await store.close();
   return folder;
+}
+
+/** Until the mark beside an open store knows of all that was confirmed. */
+async function markIsCurrent(file: string): Promise<void> {
+  // The store has its file to itself.
+  const copy = `${file}-copy`;
+  copyStore(file, copy);
+  const database = new Database(copy);
+  const commits = database.prepare("SELECT value FROM meta WHERE key = 'commits'").pluck().get();
+  database.close();
+  while (CommitMark.read(file) !== commits) await new Promise((resolve) => setTimeout(resolve, 5));
 }
 
 export function copyStore(from: string, to: string): void {

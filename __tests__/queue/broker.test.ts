@@ -29,10 +29,11 @@ describe("credit", () => {
     await settled();
     const given = client.given[1];
     if (!given) throw new Error("nothing was given");
-    client.session.give(queue, [{ ...given, attempt: 2 }]);
-    client.session.forget(queue, "m", 1);
+    const again = { ...given, attempt: 2 };
+    client.session.give(queue, [again]);
+    client.session.forget(queue, given);
     expect(client.session.heldCount).toBe(2);
-    client.session.forget(queue, "m", 2);
+    client.session.forget(queue, again);
     expect(client.session.heldBytes(queue)).toBe(bytes);
   });
 

@@ -74,11 +74,15 @@ export class Session {
     if (held.length > 0) this.receiver?.deliver(queue, held, true);
   }
 
-  /** Forgets a delivery that was settled or lost. A newer attempt of the same message stays. */
-  forget(queue: QueueAddress, id: string, attempt: number): void {
+  /**
+   * Forgets a delivery that was settled or lost. Another of the same id stays: a newer attempt, or the next message of that
+   * id, which may be here under the same attempt by now.
+   */
+  forget(queue: QueueAddress, delivery: Delivery | undefined): void {
     const out = this.outstanding.get(queue);
-    const delivery = out?.deliveries.get(id);
-    if (out === undefined || delivery === undefined || delivery.attempt !== attempt) return;
+    if (out === undefined || delivery === undefined) return;
+    const { id } = delivery.message;
+    if (out.deliveries.get(id) !== delivery) return;
     out.deliveries.delete(id);
     out.bytes -= sizeOf(delivery.message);
     if (out.deliveries.size === 0) this.outstanding.delete(queue);
@@ -86,7 +90,11 @@ export class Session {
 
   /** Takes leases back and says so to the connection. */
   revoke(queue: QueueAddress, deliveries: readonly DeliveryRef[], reason: string): void {
-    for (const { id, attempt } of deliveries) this.forget(queue, id, attempt);
+    const held = this.held(queue);
+    for (const { id, attempt } of deliveries) {
+      const delivery = held.get(id);
+      if (delivery?.attempt === attempt) this.forget(queue, delivery);
+    }
     this.receiver?.revoked(queue, deliveries, reason);
   }
 

@@ -88,9 +88,7 @@ export class Settler {
       const result = results[index] ?? "lost";
       // One that is lost may be on its way to be settled otherwise: where that fails it is still held.
       const isOver = result === "done" || result === "already";
-      // Guard against the next message of that id, which may be here under the same attempt by now.
-      const isStillHeld = isOver && session.held(queue).get(request.id) === settling[index];
-      if (isStillHeld && request.settlement.action !== "extend") session.forget(queue, request.id, request.attempt);
+      if (isOver && request.settlement.action !== "extend") session.forget(queue, settling[index]);
       return describeSettled(request, result, status);
     });
     this.events.settled(queue);

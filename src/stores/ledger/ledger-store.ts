@@ -271,7 +271,6 @@ export class LedgerStore implements Store {
       const message = request && this.takeReady(queue, now);
       if (request === undefined || message === undefined) break;
       const lease = queue.lease(message, request.holder, request.client, deadline);
-      this.recentAcks.forget(queue.no, message.id, lease.attempt);
       dealt.push(lease);
       request.limit--;
       request.limitBytes -= sizeOf(message);
@@ -303,11 +302,12 @@ export class LedgerStore implements Store {
 
   private applySettlement({ lease, queue, change }: Settling): void {
     const { message } = lease;
+    if (change.kind === "end") this.recentAcks.add(queue.no, message.id, lease.attempt);
+    else this.recentAcks.forget(queue.no, message.id, lease.attempt);
     switch (change.kind) {
       case "end":
         queue.takeOffTotal(sizeOf(message));
         queue.endLease(lease);
-        this.recentAcks.add(queue.no, message.id, lease.attempt);
         return;
       case "dead":
         queue.takeOffTotal(sizeOf(message));

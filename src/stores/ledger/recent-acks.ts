@@ -26,7 +26,7 @@ export class RecentAcks {
     this.count = 0;
   }
 
-  /** This attempt is given out now: an older message had the same id, and an ack of this one is not yet said. */
+  /** This attempt ended otherwise: what was acked under its name was an older message of the same id. */
   forget(queueNo: number, id: string, attempt: number): void {
     for (const acks of [this.young, this.old]) {
       const ofQueue = acks.get(queueNo);

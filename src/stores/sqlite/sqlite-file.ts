@@ -120,7 +120,7 @@ export class SqliteFile {
       if (this.database.inTransaction) this.database.exec("ROLLBACK");
       throw error;
     }
-    if (commits !== this.commits) this.file?.mark.write(commits);
+    if (commits !== this.commits) this.file?.mark.note(commits);
     this.commits = commits;
     this.unfiled = [];
     this.marks.keep();

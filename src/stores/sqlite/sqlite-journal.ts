@@ -328,6 +328,6 @@ export class SqliteJournal implements Journal {
  */
 const RIDE_MS = 2;
 /** Numbers that a call has room for before it grows: a few messages. */
-const GATHERED_CELLS = 64;
+const GATHERED_CELLS = 512;
 const DISK_FULL = "The disk is full: the publish was not stored.";
 const NO_DUPLICATES: readonly number[] = [];
