@@ -20,6 +20,20 @@ describe("consuming", () => {
     expect(await received.opened).toEqual({ id: "m1" });
   });
 
+  it("takes the deliveries of several queues together, and acks them together", async () => {
+    const client = connectClient();
+    const seen: string[] = [];
+    for (const queue of ["north", "south"]) await client.consume(queue, ({ id }) => seen.push(`${queue} ${id}`));
+    hub().send("deliver", [
+      { queue: "north", messages: [deliveredMessage("m1")] },
+      { queue: "south", messages: [deliveredMessage("m1"), deliveredMessage("m2")] },
+    ]);
+    await hub().until(() => hub().settled("ack").length === 3);
+    expect(seen).toEqual(["north m1", "south m1", "south m2"]);
+    const inSouth = ["m1", "m2"].map((id) => ({ id, attempt: 1, queue: "south" }));
+    expect(hub().bodies("ack")).toEqual([{ queue: "north", deliveries: [{ id: "m1", attempt: 1 }, ...inSouth] }]);
+  });
+
   it("rejects a second consumer of the same queue, and takes one after the first was cancelled", async () => {
     const client = connectClient({ clientId: "acme" });
     const consumer = await client.consume("@acme", () => undefined);

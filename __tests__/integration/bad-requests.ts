@@ -185,6 +185,7 @@ function settlements(more: object): readonly BadRequest[] {
     invalid("an empty list", of(), "deliveries"),
     tooLarge("11 deliveries", of(...Array.from({ length: 11 }, () => ref("held", 1))), "deliveries"),
     invalid("a delivery that is an id", of("held"), "deliveries[0]"),
+    invalid("a delivery of a queue without a name", of({ id: "held", attempt: 1, queue: "" }), "deliveries[0].queue"),
     invalid("a delivery that is null", of(ref("held", 1), null), "deliveries[1]"),
     invalid("no attempt", of({ id: "held" }), "deliveries[0].attempt"),
     invalid("attempt 0", of(ref("held", 0)), "deliveries[0].attempt"),

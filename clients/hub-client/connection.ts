@@ -209,7 +209,7 @@ export class Connection {
   }
 
   private handshake(token: string | undefined): Handshake {
-    const handshake: Handshake = {};
+    const handshake: Handshake = { together: true };
     // A name that the hub made up is kept: the inbox of the next connection is then the same one.
     const clientId = this.settings.clientId ?? this.welcome?.clientId;
     if (clientId !== undefined) handshake.clientId = clientId;

@@ -3,12 +3,12 @@ import type { DeliveredMessage, DeliveryRef, Refused, Welcome } from "../../src/
 import { backoffDelay, RETRY_BACKOFF } from "./backoff";
 import type { Connection } from "./connection";
 import { Deferred } from "./deferred";
-import { Delivery, type DeliveryControl } from "./delivery";
+import { Delivery, type DeliveryControl, type DeliveryOwner } from "./delivery";
 import { Fifo } from "./fifo";
 import type { FinishedIds } from "./finished-ids";
-import type { LeasedQueue, LeaseKeeper } from "./lease-keeper";
+import type { LeaseKeeper } from "./lease-keeper";
 import { Nack, type NackOptions } from "./nack";
-import { Settler, type SettledQueue } from "./settler";
+import type { Settler } from "./settler";
 import { isDelivered, isRetryable, misunderstood } from "./wire-guards";
 
 const DEFAULT_PREFETCH = 100;
@@ -39,6 +39,7 @@ export interface Consumer {
 export interface ConsumerParts {
   readonly connection: Connection;
   readonly keeper: LeaseKeeper;
+  readonly settler: Settler;
   readonly finished: FinishedIds;
   /** Something about this queue was refused, or not understood. */
   refused(refused: Refused): void;
@@ -47,10 +48,9 @@ export interface ConsumerParts {
 }
 
 /** One queue's deliveries on their way through its handler. */
-export class QueueConsumer implements Consumer, SettledQueue, LeasedQueue {
+export class QueueConsumer implements Consumer, DeliveryOwner {
   readonly deliveries = new Map<string, Delivery>();
   private readonly waiting = new Fifo<Delivery>();
-  private readonly settler: Settler;
   private readonly consumed = new Deferred<void>();
   private readonly idle = new Deferred<void>();
   private readonly prefetch: number;
@@ -67,7 +67,6 @@ export class QueueConsumer implements Consumer, SettledQueue, LeasedQueue {
   ) {
     this.prefetch = options.prefetch ?? DEFAULT_PREFETCH;
     this.exclusive = options.exclusive;
-    this.settler = new Settler(this, parts.connection);
   }
 
   /** Resolves when the hub has first taken this consumer on. @throws WaybillError when it refuses, or the client closes. */
@@ -75,10 +74,9 @@ export class QueueConsumer implements Consumer, SettledQueue, LeasedQueue {
     return this.consumed.promise;
   }
 
-  /** A new connection: settles what may be settled on it, and consumes again. */
+  /** A new connection: consumes again. */
   resume(welcome: Welcome): void {
-    if (welcome.resumed) this.settler.resume();
-    else this.loseAll("The hub gave the leases up while the connection was away.");
+    if (!welcome.resumed) this.loseAll("The hub gave the leases up while the connection was away.");
     void this.consume(welcome);
   }
 
@@ -95,6 +93,10 @@ export class QueueConsumer implements Consumer, SettledQueue, LeasedQueue {
     }
     this.startHandlers();
     if (lookAt < Infinity) this.parts.keeper.expect(lookAt);
+  }
+
+  extend(delivery: Delivery, leaseMs: number): Promise<void> {
+    return this.parts.keeper.extend(delivery, leaseMs);
   }
 
   revoked(refs: readonly DeliveryRef[], reason: string): void {
@@ -179,9 +181,9 @@ export class QueueConsumer implements Consumer, SettledQueue, LeasedQueue {
   private accept(message: DeliveredMessage, now: number): void {
     const known = this.deliveries.get(message.id);
     if (known && this.continues(known, message, now)) return;
-    const delivery = new Delivery(message, this.extend, now);
+    const delivery = new Delivery(message, this, now);
     this.deliveries.set(message.id, delivery);
-    if (message.redelivered === true && this.parts.finished.has(message.id)) this.settler.settle(delivery, "ack");
+    if (message.redelivered === true && this.parts.finished.has(message.id)) this.parts.settler.settle(delivery, "ack");
     else if (this.cancelled) this.giveBack(delivery);
     else this.waiting.push(delivery);
   }
@@ -198,7 +200,7 @@ export class QueueConsumer implements Consumer, SettledQueue, LeasedQueue {
       return known.attempt === attempt;
     }
     known.renew(attempt, leaseMs, now);
-    this.settler.settle(known, "ack");
+    this.parts.settler.settle(known, "ack");
     return true;
   }
 
@@ -207,7 +209,7 @@ export class QueueConsumer implements Consumer, SettledQueue, LeasedQueue {
       const delivery = this.waiting.shift();
       if (delivery === undefined) return;
       // Lost while it waited.
-      if (this.deliveries.get(delivery.id) !== delivery) continue;
+      if (!delivery.isKnown) continue;
       this.handle(delivery);
     }
   }
@@ -241,22 +243,21 @@ export class QueueConsumer implements Consumer, SettledQueue, LeasedQueue {
     this.running--;
     if (nack === undefined) this.parts.finished.add(delivery.id);
     if (delivery.lostBy !== undefined) this.forget(delivery);
-    else this.settler.settle(delivery, nack ?? "ack");
+    else this.parts.settler.settle(delivery, nack ?? "ack");
   }
 
   /** Never handled, and not to be: the next consumer may have it at once. */
   private giveBack(delivery: Delivery): void {
-    this.settler.settle(delivery, { delayMs: 0, reason: "Its consumer was cancelled." });
+    this.parts.settler.settle(delivery, { delayMs: 0, reason: "Its consumer was cancelled." });
   }
 
   private loseAll(reason: string): void {
-    this.settler.reset();
     this.waiting.clear();
     for (const delivery of [...this.deliveries.values()]) this.lost(delivery, reason);
   }
 
   private forget(delivery: Delivery): void {
-    if (this.deliveries.get(delivery.id) === delivery) this.deliveries.delete(delivery.id);
+    if (delivery.isKnown) this.deliveries.delete(delivery.id);
     this.endIfIdle();
   }
 
@@ -265,9 +266,6 @@ export class QueueConsumer implements Consumer, SettledQueue, LeasedQueue {
     this.idle.resolve();
     this.parts.ended(this);
   }
-
-  private readonly extend = (delivery: Delivery, leaseMs: number): Promise<void> =>
-    this.parts.keeper.extend(this, delivery, leaseMs);
 }
 
 function isPromiseLike(value: unknown): value is PromiseLike<unknown> {

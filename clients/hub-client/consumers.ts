@@ -5,6 +5,7 @@ import type { Connection } from "./connection";
 import { QueueConsumer, type ConsumeOptions, type Consumer, type MessageHandler } from "./consumer";
 import { FinishedIds } from "./finished-ids";
 import { LeaseKeeper } from "./lease-keeper";
+import { Settler } from "./settler";
 import { isBatch, misunderstood } from "./wire-guards";
 
 /** All queues that one client consumes, by name. */
@@ -13,6 +14,7 @@ export class Consumers {
   /** Outlives a queue's consumer: the hub may redeliver to the next one what the last one has finished. */
   private readonly finished = new Map<string, FinishedIds>();
   private readonly keeper: LeaseKeeper;
+  private readonly settler: Settler;
   private closing = false;
 
   constructor(
@@ -20,6 +22,7 @@ export class Consumers {
     private readonly refused: (refused: Refused) => void,
   ) {
     this.keeper = new LeaseKeeper(connection, () => this.byQueue.values());
+    this.settler = new Settler(connection);
   }
 
   /** Adds a consumer, and resolves when the hub has taken it on. @throws WaybillError, as `HubClient.consume` says. */
@@ -39,6 +42,7 @@ export class Consumers {
     const consumer = new QueueConsumer(name, handler, options, {
       connection: this.connection,
       keeper: this.keeper,
+      settler: this.settler,
       finished: this.finishedOf(name),
       refused: this.refused,
       ended: (ended) => {
@@ -54,11 +58,19 @@ export class Consumers {
 
   /** A new connection. */
   resume(welcome: Welcome): void {
+    if (welcome.resumed) this.settler.resume(this.byQueue.values());
+    else this.settler.reset();
     for (const consumer of this.byQueue.values()) consumer.resume(welcome);
     this.keeper.look();
   }
 
+  /** @param packet the deliveries of one queue, or a list of those of several. */
   deliver(packet: unknown): void {
+    if (Array.isArray(packet)) for (const each of packet) this.deliverOne(each);
+    else this.deliverOne(packet);
+  }
+
+  private deliverOne(packet: unknown): void {
     const consumer = isBatch(packet) ? this.byQueue.get(packet.queue) : undefined;
     if (consumer && isBatch(packet)) consumer.receive(packet.messages);
     else this.refused(misunderstood("deliver", "The hub delivered something that nobody here consumes."));
@@ -82,6 +94,7 @@ export class Consumers {
 
   abandon(error: WaybillError): void {
     this.keeper.stop();
+    this.settler.reset();
     for (const consumer of [...this.byQueue.values()]) consumer.abandon(error);
     this.byQueue.clear();
   }

@@ -1,4 +1,4 @@
-import type { DeliveredMessage } from "../../src/protocol/wire";
+import type { DeliveredMessage, Refused } from "../../src/protocol/wire";
 import type { NackOptions } from "./nack";
 
 /** What a handler can do about the delivery that it works on. */
@@ -19,6 +19,19 @@ export interface DeliveryControl {
 
 /** What the hub is to be told of a finished delivery. */
 export type Verdict = "ack" | NackOptions;
+
+/** The consumer that a delivery is for. */
+export interface DeliveryOwner {
+  readonly queue: string;
+  /** Every delivery of the queue that is not through, by id. */
+  readonly deliveries: ReadonlyMap<string, Delivery>;
+  extend(delivery: Delivery, leaseMs: number): Promise<void>;
+  /** The hub has the last word on it, or nobody has: it is to be forgotten. */
+  settled(delivery: Delivery): void;
+  /** The hub says that this lease is not ours any more. */
+  lost(delivery: Delivery, reason: string): void;
+  refused(refused: Refused): void;
+}
 
 /**
  * ```
@@ -48,7 +61,7 @@ export class Delivery implements DeliveryControl {
 
   constructor(
     readonly message: DeliveredMessage,
-    private readonly extender: (delivery: Delivery, leaseMs: number) => Promise<void>,
+    readonly owner: DeliveryOwner,
     now: number,
   ) {
     this.attempt = message.attempt;
@@ -71,7 +84,12 @@ export class Delivery implements DeliveryControl {
 
   /** A getter, so that a handler may take it out of the control and call it by itself. */
   get extend(): (leaseMs: number) => Promise<void> {
-    return (leaseMs) => this.extender(this, leaseMs);
+    return (leaseMs) => this.owner.extend(this, leaseMs);
+  }
+
+  /** Whether its owner still knows it, and no other under its id. */
+  get isKnown(): boolean {
+    return this.owner.deliveries.get(this.id) === this;
   }
 
   leasedFrom(now: number, leaseMs: number): void {

@@ -1,6 +1,6 @@
 import { WaybillError } from "../../src/protocol/errors";
 import { ConnectionLost, type Connection } from "./connection";
-import type { Delivery } from "./delivery";
+import type { Delivery, DeliveryOwner } from "./delivery";
 import { isFields, isWireError } from "./wire-guards";
 
 /** Milliseconds between two looks at the leases, at least. */
@@ -13,14 +13,6 @@ const MIN_RETRY_MS = 250;
  */
 const LEASE_STEP_MS = 1_000;
 
-/** A queue whose leases are to be kept. */
-export interface LeasedQueue {
-  readonly queue: string;
-  readonly deliveries: ReadonlyMap<string, Delivery>;
-  /** The hub says that this lease is not ours any more. */
-  lost(delivery: Delivery, reason: string): void;
-}
-
 /** Extends the leases of what is still being worked on, at about half of each, with one timer for the whole client. */
 export class LeaseKeeper {
   private timer: ReturnType<typeof setTimeout> | undefined;
@@ -28,7 +20,7 @@ export class LeaseKeeper {
 
   constructor(
     private readonly connection: Connection,
-    private readonly queues: () => Iterable<LeasedQueue>,
+    private readonly queues: () => Iterable<DeliveryOwner>,
   ) {}
 
   /** A lease is to be looked at then, on the monotonic clock. */
@@ -58,12 +50,12 @@ export class LeaseKeeper {
    *
    * @throws WaybillError, as `DeliveryControl.extend` says.
    */
-  async extend(queue: LeasedQueue, delivery: Delivery, leaseMs: number): Promise<void> {
+  async extend(delivery: Delivery, leaseMs: number): Promise<void> {
     if (!(Number.isFinite(leaseMs) && leaseMs >= 1)) {
       throw new WaybillError("INVALID", "leaseMs must be a number of at least 1.");
     }
     if (delivery.lostBy !== undefined) throw new WaybillError("LEASE_LOST", delivery.lostBy);
-    const [error] = await this.request(queue, [delivery], leaseMs);
+    const [error] = await this.request(delivery.owner, [delivery], leaseMs);
     if (error) throw error;
     delivery.leaseMs = leaseMs;
     // It may be shorter than the one before, for which the next look was set.
@@ -71,7 +63,7 @@ export class LeaseKeeper {
   }
 
   /** @returns when to look at this queue again. */
-  private lookAt(queue: LeasedQueue, now: number): number {
+  private lookAt(queue: DeliveryOwner, now: number): number {
     const dueByLease = new Map<number, Delivery[]>();
     let nextMs = Infinity;
     for (const delivery of queue.deliveries.values()) {
@@ -104,7 +96,7 @@ export class LeaseKeeper {
 
   /** @returns for each delivery what went wrong, or undefined. */
   private async request(
-    queue: LeasedQueue,
+    queue: DeliveryOwner,
     deliveries: readonly Delivery[],
     leaseMs: number,
   ): Promise<(WaybillError | undefined)[]> {

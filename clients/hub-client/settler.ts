@@ -1,8 +1,8 @@
 import { reasonOf, WaybillError, type WireError } from "../../src/protocol/errors";
-import type { AckReply, Refused } from "../../src/protocol/wire";
+import type { AckReply, SettleRef } from "../../src/protocol/wire";
 import { backoffDelay, RETRY_BACKOFF } from "./backoff";
 import { ConnectionLost, type Connection } from "./connection";
-import type { Delivery, Verdict } from "./delivery";
+import type { Delivery, DeliveryOwner, Verdict } from "./delivery";
 import { afterTurn } from "./turn";
 import { isFields, isRetryable, isWireError } from "./wire-guards";
 
@@ -11,17 +11,7 @@ const MAX_PACKETS_IN_FLIGHT = 8;
 /** Settled deliveries that travel without waiting for the end of the turn: the hub stores them while it goes on. */
 const FULL_BATCH = 128;
 
-/** What a settler needs of the queue that it settles for. */
-export interface SettledQueue {
-  readonly queue: string;
-  /** Every delivery of the queue that is not through, by id. */
-  readonly deliveries: ReadonlyMap<string, Delivery>;
-  /** The hub has the last word on it, or nobody has: it is to be forgotten. */
-  settled(delivery: Delivery): void;
-  refused(refused: Refused): void;
-}
-
-/** Tells the hub what became of one queue's deliveries, a turn's worth in one packet, until the hub has said that it knows. */
+/** Tells the hub what became of a client's deliveries, a turn's worth in one packet, until the hub has said that it knows. */
 export class Settler {
   private line: Delivery[] = [];
   private packetsInFlight = 0;
@@ -31,10 +21,7 @@ export class Settler {
   private refusals = 0;
   private retryTimer: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(
-    private readonly owner: SettledQueue,
-    private readonly connection: Connection,
-  ) {}
+  constructor(private readonly connection: Connection) {}
 
   settle(delivery: Delivery, verdict: Verdict): void {
     delivery.state = "settling";
@@ -44,11 +31,13 @@ export class Settler {
   }
 
   /** Sends every verdict that the hub has not answered: for a connection that holds the same leases. */
-  resume(): void {
+  resume(owners: Iterable<DeliveryOwner>): void {
     this.reset();
-    for (const delivery of this.owner.deliveries.values()) {
-      delivery.queued = false;
-      if (delivery.state === "settling") this.enqueue(delivery);
+    for (const { deliveries } of owners) {
+      for (const delivery of deliveries.values()) {
+        delivery.queued = false;
+        if (delivery.state === "settling") this.enqueue(delivery);
+      }
     }
     this.flush();
   }
@@ -89,7 +78,7 @@ export class Settler {
     const batch: Delivery[] = [];
     const rest: Delivery[] = [];
     for (const delivery of this.line) {
-      if (this.owner.deliveries.get(delivery.id) !== delivery) continue;
+      if (!delivery.isKnown) continue;
       const joins = batch.length < maxBatch && sameVerdict(delivery.verdict, (batch[0] ?? delivery).verdict);
       (joins ? batch : rest).push(delivery);
     }
@@ -101,8 +90,8 @@ export class Settler {
   private async send(batch: readonly Delivery[]): Promise<void> {
     if (batch.length === 0) return;
     const verdict = batch[0]?.verdict;
-    const deliveries = batch.map(({ id, attempt }) => ({ id, attempt }));
-    const { queue } = this.owner;
+    const queue = batch[0]?.owner.queue;
+    const deliveries = batch.map((delivery) => refOf(delivery, queue));
     this.packetsInFlight++;
     let reply: AckReply | undefined;
     try {
@@ -125,20 +114,20 @@ export class Settler {
   }
 
   private answered(delivery: Delivery, attempt: number | undefined, error: WireError | undefined): void {
-    if (this.owner.deliveries.get(delivery.id) !== delivery) return;
+    if (!delivery.isKnown) return;
     // Given again meanwhile: the word on the newer attempt is still to come.
     if (delivery.attempt !== attempt) return;
     if (error === undefined) {
       this.refusals = 0;
-      this.owner.settled(delivery);
+      delivery.owner.settled(delivery);
       return;
     }
     if (isRetryable(error)) {
       this.retryLater(delivery);
       return;
     }
-    this.owner.settled(delivery);
-    if (error.code !== "LEASE_LOST") this.owner.refused({ event: nameOf(delivery.verdict), error });
+    delivery.owner.settled(delivery);
+    if (error.code !== "LEASE_LOST") delivery.owner.refused({ event: nameOf(delivery.verdict), error });
   }
 
   private retryLater(delivery: Delivery): void {
@@ -155,6 +144,11 @@ export class Settler {
       backoffDelay(++this.refusals, RETRY_BACKOFF),
     );
   }
+}
+
+/** @param queue the request's, which a delivery of it does not name once more. */
+function refOf({ id, attempt, owner }: Delivery, queue: string | undefined): SettleRef {
+  return owner.queue === queue ? { id, attempt } : { id, attempt, queue: owner.queue };
 }
 
 function nameOf(verdict: Verdict | undefined): "ack" | "nack" {

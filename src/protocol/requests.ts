@@ -155,6 +155,7 @@ const handshake = z.object(
     clientId: emptyAsLeftOut(clientName),
     token: emptyAsLeftOut(textUpTo(MAX_TOKEN_LENGTH)),
     session: emptyAsLeftOut(textUpTo(MAX_ID_LENGTH)),
+    together: emptyAsLeftOut(yesOrNo),
   },
   MUST_BE_OBJECT,
 );
@@ -174,7 +175,10 @@ export function requestReader(limits: Pick<Limits, "maxBatch" | "maxPrefetch">):
   const ackRequest = cancelRequest.extend({
     deliveries: z
       .array(
-        z.object({ id: messageId, attempt: wholeNumber(1, Number.MAX_SAFE_INTEGER) }, MUST_BE_OBJECT),
+        z.object(
+          { id: messageId, attempt: wholeNumber(1, Number.MAX_SAFE_INTEGER), queue: queueName.optional() },
+          MUST_BE_OBJECT,
+        ),
         deliveriesAllowed,
       )
       .min(1, deliveriesAllowed)

@@ -16,6 +16,8 @@ export interface Handshake {
   clientId?: string;
   token?: string;
   session?: string;
+  /** True: the argument of `deliver` may be a list, of the deliveries of several queues. */
+  together?: boolean;
 }
 
 /** What a publisher sends. Exactly one of `queue`, `room` and `client` says where to. */
@@ -68,9 +70,14 @@ export interface DeliveryRef {
   attempt: number;
 }
 
+/** A delivery of the queue that it names, or else of the request's. */
+export interface SettleRef extends DeliveryRef {
+  queue?: string;
+}
+
 export interface AckRequest {
   queue?: string;
-  deliveries: DeliveryRef[];
+  deliveries: SettleRef[];
 }
 export interface NackRequest extends AckRequest {
   /** Milliseconds before the next attempt; left out: the hub's backoff. */
@@ -286,7 +293,7 @@ export interface Refused {
 
 export interface HubToClientEvents {
   welcome: (welcome: Welcome) => void;
-  deliver: (deliver: Deliver) => void;
+  deliver: (deliver: Deliver | Deliver[]) => void;
   revoked: (revoked: Revoked) => void;
   drain: (drain: Drain) => void;
   refused: (refused: Refused) => void;

@@ -1,5 +1,5 @@
 import { WaybillError } from "../protocol/errors";
-import type { DeliveryRef, PublishMessage, PublishResult, SettleOutcome } from "../protocol/wire";
+import type { PublishMessage, PublishResult, SettleOutcome, SettleRef } from "../protocol/wire";
 import type { Clock, Timer } from "./clock";
 import { Consumers, type Consuming, type Consumption } from "./consumers";
 import { DeadLetters } from "./dead-letters";
@@ -70,7 +70,7 @@ export class Broker {
     this.publisher = new Publisher(store, clock, settings, routes);
     this.sessions = new Sessions(clock, graceMs, (session) => this.giveBack(session));
     this.settler = new Settler(store, clock, rules, random, {
-      settled: (queue) => this.dispatcher.deal(queue),
+      settled: (queue) => this.dispatcher.dealOnCredit(queue),
       failed: (what, error) => events.failed(what, error),
     });
     this.dispatcher = new Dispatcher(store, clock, settings, {
@@ -144,11 +144,11 @@ export class Broker {
     this.consumers.cancel(session, queueName);
   }
 
-  ack(session: Session, queueName: string, refs: readonly DeliveryRef[]): Promise<SettleOutcome[]> {
+  ack(session: Session, queueName: string, refs: readonly SettleRef[]): Promise<SettleOutcome[]> {
     return this.settler.ack(session, queueName, refs);
   }
 
-  nack(session: Session, queueName: string, refs: readonly DeliveryRef[], nack: Nack): Promise<SettleOutcome[]> {
+  nack(session: Session, queueName: string, refs: readonly SettleRef[], nack: Nack): Promise<SettleOutcome[]> {
     return this.settler.nack(session, queueName, refs, nack);
   }
 
@@ -156,7 +156,7 @@ export class Broker {
   extend(
     session: Session,
     queueName: string,
-    refs: readonly DeliveryRef[],
+    refs: readonly SettleRef[],
     leaseMs: number,
   ): Promise<{ deadline: number; results: SettleOutcome[] }> {
     return this.settler.extend(session, queueName, refs, leaseMs);

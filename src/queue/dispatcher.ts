@@ -43,7 +43,7 @@ export class Dispatcher {
     private readonly settings: DispatchSettings,
     private readonly failures: DispatchFailures,
   ) {
-    store.onHint((queue) => this.deal(queue));
+    store.onHint((queue) => this.hinted(queue));
   }
 
   /** Adds a consumer, or changes the one that is there. @returns whether it is new. */
@@ -123,6 +123,7 @@ export class Dispatcher {
     if (requests.length === 0) return;
     line.underWay++;
     line.again = false;
+    line.empty = false;
     this.store.lease(queue, requests, this.clock.now(), this.settings.rules.of(queue).leaseMs).then(
       (deliveries) => this.dealt(queue, line, deliveries),
       (error: unknown) => {
@@ -131,6 +132,11 @@ export class Dispatcher {
         this.failures.leasing(queue, error);
       },
     );
+  }
+
+  /** Deals what there is now credit for: deliveries of the queue were settled. What became ready by that is hinted. */
+  dealOnCredit(queue: QueueAddress): void {
+    if (this.lines.get(queue)?.empty === false) this.deal(queue);
   }
 
   /** Deals nothing of a queue until what goes back to it is there: it comes before what is ready now. */
@@ -153,9 +159,17 @@ export class Dispatcher {
     }
     const last = deliveries[deliveries.length - 1];
     if (last) line.endTurn(last.holder);
-    line.empty = last === undefined;
+    // Credit is left: the store had no more.
+    line.empty = line.hasCredit;
     this.finish(queue, line);
-    if (last || line.again) this.deal(queue);
+    if (line.again) this.deal(queue);
+  }
+
+  private hinted(queue: QueueAddress): void {
+    const line = this.lines.get(queue);
+    if (line === undefined) return;
+    line.empty = false;
+    this.deal(queue);
   }
 
   private finish(queue: QueueAddress, line: Line): void {

@@ -26,7 +26,7 @@ export class Line {
   underWay = 0;
   /** Something happened meanwhile: deal once more. */
   again = false;
-  /** The last lease found nothing ready, and no hint has come since. */
+  /** The last lease found less ready than there was credit for, and no hint has come since. */
   empty = false;
   private readonly consumers: Consumer[] = [];
   private exclusiveConsumers = 0;
@@ -89,36 +89,53 @@ export class Line {
   /** What those that are dealt to may be given, in turn. */
   leaseRequests(): LeaseRequest[] {
     const requests: LeaseRequest[] = [];
-    const dealtTo = this.isExclusive ? Math.min(1, this.consumers.length) : this.consumers.length;
+    const { dealtTo } = this;
     const first = this.turn % Math.max(dealtTo, 1);
     for (let offset = 0; offset < dealtTo; offset++) {
       const consumer = this.consumers[(first + offset) % dealtTo];
       if (consumer === undefined || !consumer.session.attached) continue;
       const { id: holder, identity } = consumer.session;
-      const { limit, limitBytes } = this.creditOf(consumer);
+      const limit = this.creditOf(consumer);
+      const limitBytes = this.bytesLeftTo(consumer);
       if (limit > 0 && limitBytes > 0) requests.push({ holder, client: identity.clientId, limit, limitBytes });
     }
     return requests;
   }
 
+  /** Whether one of those that are dealt to may be given something. */
+  get hasCredit(): boolean {
+    const { dealtTo } = this;
+    for (let place = 0; place < dealtTo; place++) {
+      const consumer = this.consumers[place];
+      if (consumer?.session.attached && this.creditOf(consumer) > 0 && this.bytesLeftTo(consumer) > 0) return true;
+    }
+    return false;
+  }
+
   /** How those that are dealt to stand. */
   standings(): Standing[] {
-    const dealtTo = this.isExclusive ? this.consumers.slice(0, 1) : this.consumers;
-    return dealtTo.map((consumer) => {
-      const { limit, limitBytes } = this.creditOf(consumer);
+    return this.consumers.slice(0, this.dealtTo).map((consumer) => {
+      const limit = this.creditOf(consumer);
       return {
         client: consumer.session.identity.clientId,
         out: consumer.prefetch - limit,
         prefetch: consumer.prefetch,
-        hasCredit: limit > 0 && limitBytes > 0,
+        hasCredit: limit > 0 && this.bytesLeftTo(consumer) > 0,
       };
     });
   }
 
-  private creditOf({ session, prefetch }: Consumer): { limit: number; limitBytes: number } {
-    return {
-      limit: prefetch - session.held(this.queue).size,
-      limitBytes: this.prefetchBytes - session.heldBytes(this.queue),
-    };
+  /** How many of them are dealt to. */
+  private get dealtTo(): number {
+    return this.isExclusive ? Math.min(1, this.consumers.length) : this.consumers.length;
+  }
+
+  /** Messages that it may be given. */
+  private creditOf({ session, prefetch }: Consumer): number {
+    return prefetch - session.held(this.queue).size;
+  }
+
+  private bytesLeftTo({ session }: Consumer): number {
+    return this.prefetchBytes - session.heldBytes(this.queue);
   }
 }

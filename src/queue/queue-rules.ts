@@ -32,7 +32,7 @@ export interface QueueRule extends Partial<QueueRules> {
 }
 
 /** Past this many addresses the book forgets what it found: names that nobody uses must not pile up. */
-const REMEMBERED = 10_000;
+const REMEMBERED = 100_000;
 
 /** The rules of every queue, by its name. Of rules that match one queue the last says what counts, setting by setting. */
 export class RuleBook {
@@ -53,6 +53,7 @@ export class RuleBook {
   }
 
   of(queue: QueueAddress): QueueRules {
+    if (this.rules.length === 0) return this.defaults;
     const known = this.found.get(queue);
     if (known !== undefined) return known;
     let rules = this.defaults;

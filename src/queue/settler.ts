@@ -1,5 +1,5 @@
 import { WaybillError } from "../protocol/errors";
-import type { DeliveryRef, SettleError, SettleOutcome, SettleStatus } from "../protocol/wire";
+import type { DeliveryRef, SettleError, SettleOutcome, SettleRef, SettleStatus } from "../protocol/wire";
 import type { Clock } from "./clock";
 import { queueAddress, type Delivery, type QueueAddress } from "./message";
 import type { RuleBook } from "./queue-rules";
@@ -25,49 +25,49 @@ export class Settler {
     private readonly events: SettlerEvents,
   ) {}
 
-  async ack(session: Session, queueName: string, refs: readonly DeliveryRef[]): Promise<SettleOutcome[]> {
-    const queue = queueAddress(session.namespace, queueName);
-    const requests = refs.map((ref) => settleRequest(session, queue, ref, ACK));
-    return this.settle(session, queue, requests, "acked");
+  /** @param queueName of the deliveries that name no queue of their own; so for `nack` and `extend`. */
+  async ack(session: Session, queueName: string, refs: readonly SettleRef[]): Promise<SettleOutcome[]> {
+    const queueOf = queueReader(session, queueName);
+    const requests = refs.map((ref) => settleRequest(session, queueOf(ref), ref, ACK));
+    return this.settle(session, requests, "acked");
   }
 
-  async nack(session: Session, queueName: string, refs: readonly DeliveryRef[], nack: Nack): Promise<SettleOutcome[]> {
-    const queue = queueAddress(session.namespace, queueName);
+  async nack(session: Session, queueName: string, refs: readonly SettleRef[], nack: Nack): Promise<SettleOutcome[]> {
     const now = this.clock.now();
-    const policy = this.rules.of(queue);
-    const decide = (delivery: Delivery) => settleNack(delivery.message, nack, policy, now, this.random);
-    return this.settleHeld(session, queue, refs, decide, "nacked");
+    const decide = ({ message }: Delivery, queue: QueueAddress) =>
+      settleNack(message, nack, this.rules.of(queue), now, this.random);
+    return this.settleHeld(session, queueName, refs, decide, "nacked");
   }
 
   /** @returns for each delivery its new deadline, in milliseconds since the epoch. */
   async extend(
     session: Session,
     queueName: string,
-    refs: readonly DeliveryRef[],
+    refs: readonly SettleRef[],
     leaseMs: number,
   ): Promise<{ deadline: number; results: SettleOutcome[] }> {
-    const queue = queueAddress(session.namespace, queueName);
     const deadline = this.clock.now() + leaseMs;
-    const results = await this.settleHeld(session, queue, refs, () => ({ action: "extend", deadline }), "extended");
+    const results = await this.settleHeld(session, queueName, refs, () => ({ action: "extend", deadline }), "extended");
     return { deadline, results };
   }
 
   /** Settles what the session holds; what it does not hold is lost to it. */
   private async settleHeld(
     session: Session,
-    queue: QueueAddress,
-    refs: readonly DeliveryRef[],
-    decide: (delivery: Delivery) => Settlement,
+    queueName: string,
+    refs: readonly SettleRef[],
+    decide: (delivery: Delivery, queue: QueueAddress) => Settlement,
     status: SettleStatus,
   ): Promise<SettleOutcome[]> {
-    const held = session.held(queue);
+    const queueOf = queueReader(session, queueName);
     const requests: SettleRequest[] = [];
     const places = refs.map((ref) => {
-      const delivery = held.get(ref.id);
+      const queue = queueOf(ref);
+      const delivery = session.held(queue).get(ref.id);
       if (delivery?.attempt !== ref.attempt) return undefined;
-      return requests.push(settleRequest(session, queue, ref, decide(delivery))) - 1;
+      return requests.push(settleRequest(session, queue, ref, decide(delivery, queue))) - 1;
     });
-    const settled = await this.settle(session, queue, requests, status);
+    const settled = await this.settle(session, requests, status);
     return refs.map((ref, index) => {
       const place = places[index];
       return (place === undefined ? undefined : settled[place]) ?? leaseLost(ref);
@@ -76,22 +76,19 @@ export class Settler {
 
   private async settle(
     session: Session,
-    queue: QueueAddress,
     requests: readonly SettleRequest[],
     status: SettleStatus,
   ): Promise<SettleOutcome[]> {
-    if (requests.length === 0) return [];
-    const held = session.held(queue);
-    const settling = requests.map(({ id }) => held.get(id));
+    const settling = requests.map(({ queue, id }) => session.held(queue).get(id));
     const results = await this.store.settle(requests);
     const settled = requests.map((request, index) => {
       const result = results[index] ?? "lost";
       // One that is lost may be on its way to be settled otherwise: where that fails it is still held.
       const isOver = result === "done" || result === "already";
-      if (isOver && request.settlement.action !== "extend") session.forget(queue, settling[index]);
+      if (isOver && request.settlement.action !== "extend") session.forget(request.queue, settling[index]);
       return describeSettled(request, result, status);
     });
-    this.events.settled(queue);
+    for (const queue of new Set(requests.map((request) => request.queue))) this.events.settled(queue);
     return settled;
   }
 
@@ -115,6 +112,12 @@ export class Settler {
     }
     this.events.settled(queue);
   }
+}
+
+/** The queue of each delivery. */
+function queueReader({ namespace }: Session, queueName: string): (ref: SettleRef) => QueueAddress {
+  const usual = queueAddress(namespace, queueName);
+  return ({ queue }) => (queue === undefined ? usual : queueAddress(namespace, queue));
 }
 
 const ACK: Settlement = { action: "ack" };

@@ -86,7 +86,10 @@ export interface Membership {
 export interface Store extends MessageStore, RoomStore, DeadLetterStore {
   readonly durability: Durability;
 
-  /** Calls `listener` when there may be something ready in a queue. Calls may be missed: the dispatcher also polls. */
+  /**
+   * Calls `listener` when there may be something ready in a queue that gave less than it was asked for. Calls may be
+   * missed: the dispatcher also polls.
+   */
   onHint(listener: (queue: QueueAddress) => void): void;
 
   /** Writes and reads back, so that a health check speaks of the real thing. */

@@ -17,6 +17,8 @@ export interface Admission {
   readonly standing: Standing;
   /** The session that the client shows, to have its leases back. */
   readonly session: string | undefined;
+  /** Whether the client takes the deliveries of several queues in one packet. */
+  readonly together: boolean;
   /** Milliseconds since the epoch at which its token ends. */
   readonly expiresAt: number | undefined;
 }
@@ -64,6 +66,7 @@ export function admit(namespace: string, address: string | undefined, auth: unkn
     identity: identityOf(claims.clientId, claims),
     standing,
     session: handshake.session,
+    together: handshake.together ?? false,
     expiresAt: claims.expiresAt,
   };
 }

@@ -12,6 +12,7 @@ import type { Receiver } from "../queue/receiver";
 import type { Session } from "../queue/session";
 import type { Admission, Standing } from "./admission";
 import type { Connections } from "./connections";
+import { DeliveryBundle } from "./delivery-bundle";
 import { deliverTexts } from "./encoder";
 import { HANDLERS } from "./handlers";
 import type { Caller } from "./handlers/handler";
@@ -46,6 +47,7 @@ export class Connection implements Receiver, Caller {
   readonly defaultPrefetch: number;
   readonly session: Session;
   private readonly dialect: DialectConnection | undefined;
+  private readonly bundle: DeliveryBundle;
   private standing: Standing;
   private expiry: Timer | undefined;
   private inFlight = 0;
@@ -63,6 +65,7 @@ export class Connection implements Receiver, Caller {
     this.read = read;
     this.defaultPrefetch = defaultPrefetch;
     this.standing = admission.standing;
+    this.bundle = new DeliveryBundle(admission.together, MAX_DELIVER_LENGTH, (text) => socket.emit("deliver", text));
     socket.onAny((event: unknown, ...args: unknown[]) => this.receive(String(event), args));
     socket.on("disconnect", (reason) => this.ended(reason));
 
@@ -90,7 +93,7 @@ export class Connection implements Receiver, Caller {
       if (this.dialect?.deliver(queue, deliveries, again)) return;
       const limits = { maxBatch: this.context.limits.maxBatch, maxTextLength: MAX_DELIVER_LENGTH };
       for (const text of deliverTexts(queue, deliveries, again, this.context.clock.now(), limits)) {
-        this.socket.emit("deliver", text);
+        this.bundle.add(text);
       }
     } catch (error) {
       // The leases run out, and the messages are tried again.
@@ -206,6 +209,7 @@ export class Connection implements Receiver, Caller {
     event: Event,
     argument: Parameters<HubToClientEvents[Event]>[0],
   ): void {
+    this.bundle.flush();
     this.socket.emit(event, argument);
   }
 

@@ -12,15 +12,15 @@ export const BOUNDED: BrokenPromise = {
     {
       name: "prefetch-ignored",
       file: "src/queue/line.ts",
-      find: "limit: prefetch - session.held(this.queue).size,",
-      replace: "limit: prefetch,",
+      find: "return prefetch - session.held(this.queue).size;",
+      replace: "return Math.max(prefetch, Number(session.attached));",
       caughtBy: { file: REQUESTS, test: "has no more out than the prefetch" },
     },
     {
       name: "prefetch-bytes-ignored",
       file: "src/queue/line.ts",
-      find: "limitBytes: this.prefetchBytes - session.heldBytes(this.queue),",
-      replace: "limitBytes: this.prefetchBytes,",
+      find: "return this.prefetchBytes - session.heldBytes(this.queue);",
+      replace: "return Math.max(this.prefetchBytes, Number(session.attached));",
       caughtBy: { file: "__tests__/queue/whereabouts.test.ts", test: "waits for a consumer that has as many bytes" },
     },
     {
@@ -133,8 +133,8 @@ export const BOUNDED: BrokenPromise = {
     {
       name: "credit-not-given-back-by-an-ack",
       file: "src/queue/settler.ts",
-      find: "session.forget(queue, request.id, request.attempt);",
-      replace: "void session;",
+      find: "session.forget(request.queue, settling[index]);",
+      replace: "void [session, settling];",
       caughtBy: { file: BROKER, test: "stays whole through nacks that meet publishes" },
     },
     {

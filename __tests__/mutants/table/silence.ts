@@ -14,7 +14,7 @@ export const SILENCE: BrokenPromise = {
     {
       name: "callback-counts-as-ack",
       file: "src/transport/connection.ts",
-      find: 'this.socket.emit("deliver", text);',
+      find: "this.bundle.add(text);",
       replace:
         'this.socket.emit("deliver", JSON.parse(text.json), () => {\n' +
         "          const refs = deliveries.map(({ message: { id }, attempt }) => ({ id, attempt }));\n" +
@@ -25,7 +25,7 @@ export const SILENCE: BrokenPromise = {
       name: "client-acks-before-the-handler-is-through",
       file: "clients/hub-client/consumer.ts",
       find: "    this.running++;\n",
-      replace: '    this.running++;\n    this.settler.settle(delivery, "ack");\n',
+      replace: '    this.running++;\n    this.parts.settler.settle(delivery, "ack");\n',
       caughtBy: { file: CONSUME, test: "acks nothing whose handler is not through" },
     },
     {

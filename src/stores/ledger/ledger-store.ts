@@ -304,27 +304,29 @@ export class LedgerStore implements Store {
     const { message } = lease;
     if (change.kind === "end") this.recentAcks.add(queue.no, message.id, lease.attempt);
     else this.recentAcks.forget(queue.no, message.id, lease.attempt);
+    let mayBeReady: boolean;
     switch (change.kind) {
       case "end":
         queue.takeOffTotal(sizeOf(message));
-        queue.endLease(lease);
-        return;
+        mayBeReady = queue.endLease(lease);
+        break;
       case "dead":
         queue.takeOffTotal(sizeOf(message));
         queue.dead++;
-        queue.endLease(lease);
+        mayBeReady = queue.endLease(lease);
         this.dead.trim(queue);
-        return;
+        break;
       case "retry":
         message.failures = change.failures;
         message.lastError = change.error;
         // Its time may have passed while it was out.
         this.ledger.lookForExpiryAt(message.expiresAt);
         this.ledger.lookForDueAt(change.dueAt);
-        queue.returnLease(lease, change.dueAt !== undefined);
+        mayBeReady = queue.returnLease(lease, change.dueAt !== undefined);
         // A full queue may have taken a message in the meantime, and found none that could go.
         this.intake.keepWithin(queue);
     }
+    if (mayBeReady) this.ledger.hint(queue.address);
   }
 }
 

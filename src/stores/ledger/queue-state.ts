@@ -210,18 +210,24 @@ export class QueueState {
     return lease;
   }
 
-  /** Ends a lease whose message is gone for good. */
-  endLease(lease: Lease): void {
-    this.releaseName(lease);
+  /** Ends a lease whose message is gone for good. @returns whether another may be ready now. */
+  endLease(lease: Lease): boolean {
+    const hadNamesakes = this.releaseName(lease);
     this.freeGroup(lease.message);
+    return hadNamesakes || lease.message.group !== undefined;
   }
 
-  /** Ends a lease whose message comes back: its group stays busy with it, so that order survives the retry. */
-  returnLease(lease: Lease, delayed: boolean): void {
-    this.releaseName(lease);
+  /**
+   * Ends a lease whose message comes back: its group stays busy with it, so that order survives the retry.
+   *
+   * @returns whether it or another may be ready now.
+   */
+  returnLease(lease: Lease, delayed: boolean): boolean {
+    const hadNamesakes = this.releaseName(lease);
     const { message } = lease;
     if (delayed) this.delay(sizeOf(message));
     else this.admit(message);
+    return hadNamesakes || !delayed;
   }
 
   /** Adds a message that is ready: to memory if its lane reaches that far, else it is on disk and counted. */
@@ -352,14 +358,16 @@ export class QueueState {
     return true;
   }
 
-  private releaseName(lease: Lease): void {
+  /** @returns whether others of its id are ready now. */
+  private releaseName(lease: Lease): boolean {
     const { id } = lease.message;
     this.leases.delete(id);
     this.heldBytes -= sizeOf(lease.message);
     const namesakes = this.namesakes.size > 0 ? this.namesakes.get(id) : undefined;
-    if (namesakes === undefined) return;
+    if (namesakes === undefined) return false;
     this.namesakes.delete(id);
     for (const message of namesakes) this.readmit(message);
+    return true;
   }
 
   /** Makes a message that was set aside ready again. */
