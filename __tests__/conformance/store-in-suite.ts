@@ -205,6 +205,14 @@ export class StoreInSuite {
     return (await this.store.deadLetters(from, selection, 1_000, 0)).map((letter) => letter.message.id);
   };
 
+  /** Whether something is said to be ready while this is done. */
+  readonly isHinted = async (task: () => Promise<unknown>): Promise<boolean> => {
+    let hinted = false;
+    void this.nextHint().then(() => (hinted = true));
+    await task();
+    return hinted;
+  };
+
   private nextHint(): Promise<void> {
     return new Promise((resolve) => (this.hinted = resolve));
   }

@@ -2,7 +2,7 @@ import { NOW, ack, ids, message, queue, type StoreInSuite } from "../store-in-su
 
 /** Groups. */
 export function describeGroups(on: StoreInSuite): void {
-  const { lease, leaseNone, takeOne, settle } = on;
+  const { lease, leaseNone, takeOne, settle, isHinted } = on;
 
   describe("groups", () => {
     test("have one message out at a time, in order, and do not hold up others", async () => {
@@ -22,6 +22,17 @@ export function describeGroups(on: StoreInSuite): void {
       expect(a2?.message.id).toBe("a2");
       await leaseNone();
       expect(await on.store.stats(queue)).toMatchObject({ ready: 1, leased: 3 });
+    });
+
+    test("hint at the next one when one has ended", async () => {
+      await on.store.append([1, 2, 3].map((number) => message(`a${number}`, { group: "a" })));
+      const first = await takeOne();
+      await leaseNone();
+      expect(await isHinted(() => settle(first, ack))).toBe(true);
+      const second = await takeOne();
+      await leaseNone();
+      const died = { action: "dead", reason: "refused", error: "poison" } as const;
+      expect(await isHinted(() => settle(second, died))).toBe(true);
     });
 
     test("keep their order through a delayed retry", async () => {

@@ -2,7 +2,7 @@ import { LEASE_MS, NOW, ack, again, ids, message, numbered, queue, type StoreInS
 
 /** What becomes of a delivery. */
 export function describeSettle(on: StoreInSuite): void {
-  const { lease, leaseNone, takeOne, settle } = on;
+  const { lease, leaseNone, takeOne, settle, isHinted } = on;
 
   describe("settle", () => {
     test("an ack ends a message, a second one is harmless", async () => {
@@ -55,6 +55,16 @@ export function describeSettle(on: StoreInSuite): void {
       await on.store.append([message("a")]);
       await settle(await takeOne(), { action: "retry", dueAt: undefined, error: undefined });
       expect(await takeOne()).toMatchObject({ attempt: 2, message: { failures: 0 } });
+    });
+
+    test("a retry is hinted at, an ack is not: nothing becomes ready by it", async () => {
+      await on.store.append([message("a")]);
+      const first = await takeOne();
+      await leaseNone();
+      expect(await isHinted(() => settle(first, { action: "retry", dueAt: undefined, error: undefined }))).toBe(true);
+      const second = await takeOne();
+      await leaseNone();
+      expect(await isHinted(() => settle(second, ack))).toBe(false);
     });
 
     test("a delayed retry waits until it is due", async () => {

@@ -12,6 +12,13 @@ export const NOTHING_VANISHES: BrokenPromise = {
       caughtBy: { file: BROKER, test: "a queue that was found empty is still polled" },
     },
     {
+      name: "next-of-a-group-not-hinted",
+      file: "src/stores/ledger/ledger-store.ts",
+      find: "if (mayBeReady) this.ledger.hint(queue.address);",
+      replace: "void mayBeReady;",
+      caughtBy: { file: MEMORY, test: "hint at the next one when one has ended" },
+    },
+    {
       name: "leased-for-a-consumer-that-has-gone",
       file: "src/queue/dispatcher.ts",
       find: "else this.dealAfter(queue, this.failures.unwanted(queue, share));",
