@@ -181,7 +181,8 @@ export class HubClient {
    * Where the messages of this id are, in every queue of the namespace or in one; for an operator's identity. Says of
    * each why it does not move, and of one that is gone how it ended, as long as the hub remembers.
    *
-   * @returns newest first; empty when the hub knows nothing of the id.
+   * @returns those that go on, the newest first, then dead letters, then those that are gone: 20 of each at the most.
+   * Empty when the hub knows nothing of the id.
    * @throws WaybillError when the hub refuses it for good.
    */
   async why(id: string, options: { queue?: string } = {}): Promise<TracedMessage[]> {

@@ -20,10 +20,11 @@ export async function runWhy(argv: readonly string[]): Promise<ExitCode> {
   const id = String(command.processedArgs[0]);
   const options = command.opts<WhyOptions>();
   return askAsOperator(command.name(), options, async (ask) => {
-    const { messages } = await ask("why", { id, queue: options.queue });
+    const { messages, more } = await ask("why", { id, queue: options.queue });
     if (options.json) print(JSON.stringify(messages, undefined, 2));
     else if (messages.length > 0) print(messages.map((message) => describeTraced(message).join("\n")).join("\n\n"));
-    else process.stderr.write(`${command.name()}: ${describeUnknown(id, options)}\n`);
+    else complain(command, describeUnknown(id, options));
+    if (more) complain(command, describeMore(id, options));
     return messages.length > 0 ? EXIT.SETTLED : EXIT.UNSETTLED;
   });
 }
@@ -32,6 +33,12 @@ export async function runWhy(argv: readonly string[]): Promise<ExitCode> {
 function describeUnknown(id: string, { namespace, queue }: WhyOptions): string {
   const where = queue === undefined ? namespace : `${queue} of ${namespace}`;
   return `nothing is known of ${shown(id)} in ${where}: it was never stored there, or ended too long ago`;
+}
+
+/** Of a message to a large room, in most cases. */
+function describeMore(id: string, { queue }: WhyOptions): string {
+  const narrower = queue === undefined ? ": name the queue with --queue" : "";
+  return `there are more messages with the id ${shown(id)} than these${narrower}`;
 }
 
 function whyCommand(): Command {
@@ -53,6 +60,11 @@ Exit codes:
   1  nothing is known of it; or no hub, no answer
   2  wrong command line
   3  refused by the hub (a wrong token, one that is not an operator's)`;
+
+/** Beside what is printed, which may be JSON for another program. */
+function complain(command: Command, text: string): void {
+  process.stderr.write(`${command.name()}: ${text}\n`);
+}
 
 function print(text: string): void {
   process.stdout.write(`${text}\n`);

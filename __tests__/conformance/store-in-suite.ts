@@ -189,7 +189,7 @@ export class StoreInSuite {
 
   /** Says where the messages of an id are, without what they say. */
   readonly whereIs = async (id: string, from?: QueueAddress): Promise<readonly Where[]> => {
-    return (await this.store.trace(id, from)).map(whereOf);
+    return (await this.store.trace(id, "/", from)).found.map(whereOf);
   };
 
   /** Waits until what the store does by itself is done: it follows from what was done before, in a few steps. */

@@ -132,7 +132,10 @@ describe.each([
     });
     await driver.next("deliver");
     const [behind] = await whyOf(shop, "behind");
-    expect(behind).toMatchObject({ state: "ready", stuck: expect.stringMatching(/group "north".*seq 1.*d1.*"first"/) });
+    expect(behind).toMatchObject({
+      state: "ready",
+      stuck: expect.stringMatching(/group "north".*"first" \(seq 1\) goes first: d1 has/),
+    });
 
     await shop.request("publish", { id: "other", queue: "driver", event: "pickup" });
     await driver.next("deliver");
@@ -153,6 +156,27 @@ describe.each([
     expect(await whyOf(elsewhere, "m")).toEqual([]);
   });
 });
+
+it("tells 20 of a message to a large room, and that there are more", async () => {
+  const hub = await startHub({ store: sqliteFile() });
+  const boss = await clientOf(hub, "boss");
+  const members = Array.from({ length: 30 }, (_, no) => `member-${no}`);
+  await Promise.all(members.map((client) => boss.request("join", { room: "all-hands", client })));
+  await boss.request("publish", { id: "m", room: "all-hands", event: "e" });
+  const reply = await boss.request<Answer>("why", { id: "m" });
+  expect(reply).toMatchObject({ ok: true, more: true });
+  expect(reply.messages).toHaveLength(20);
+  expect(await boss.request("why", { id: "m", queue: "@member-0" })).toEqual({
+    ok: true,
+    messages: [expect.objectContaining({ queue: "@member-0", state: "ready" })],
+  });
+  const shell = await new TerminalProcess(`why m --namespace / --json --url ${hub.url}`).ended;
+  expect(shell).toMatchObject({
+    code: 0,
+    complaints: "waybill why: there are more messages with the id m than these: name the queue with --queue\n",
+  });
+  expect(JSON.parse(shell.lines.join(""))).toHaveLength(20);
+}, 30_000);
 
 it("what is known of a message survives a restart of the hub", async () => {
   const hub = await startHub({ store: sqliteFile() });

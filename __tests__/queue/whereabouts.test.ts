@@ -23,9 +23,9 @@ function inMs(ms: number): string {
 
 /** State and words of the one message of this id. */
 async function why(id: string): Promise<{ state: string; stuck: string | undefined }> {
-  const found = await hub.broker.why(operator.session, id, undefined);
-  expect(found).toHaveLength(1);
-  const [{ trace, stuck } = { trace: { state: "nothing" }, stuck: undefined }] = found;
+  const { messages } = await hub.broker.why(operator.session, id, undefined);
+  expect(messages).toHaveLength(1);
+  const [{ trace, stuck } = { trace: { state: "nothing" }, stuck: undefined }] = messages;
   return { state: trace.state, stuck };
 }
 
@@ -79,7 +79,7 @@ describe("a ready message that does not move", () => {
     await settled();
     expect(await why("m")).toEqual({
       state: "ready",
-      stuck: `its group "g" has one message out at a time, and seq 1 goes first: d1 has that one ("first") until ${until}`,
+      stuck: `its group "g" has one message out at a time, and "first" (seq 1) goes first: d1 has that one until ${until}`,
     });
   });
 
@@ -90,7 +90,7 @@ describe("a ready message that does not move", () => {
     await hub.broker.nack(client.session, "q", client.refs, {});
     await settled();
     expect((await why("m")).stuck).toBe(
-      'its group "g" has one message out at a time, and seq 1 goes first: that one waits too, for a consumer or for its next attempt',
+      'its group "g" has one message out at a time, and "first" (seq 1) goes first: that one waits too, for a consumer or for its next attempt',
     );
   });
 
@@ -102,8 +102,8 @@ describe("a ready message that does not move", () => {
     hub.broker.cancel(client.session, "q");
     await client.ack("first");
     expect((await why("m")).stuck).toBe(
-      'its group "g" has one message out at a time, and seq 2 goes first: that one waits too, for a consumer or for its ' +
-        'next attempt; nobody consumes "q"; at least one message goes before it',
+      'its group "g" has one message out at a time, and "second" (seq 2) goes first: that one waits too, for a consumer ' +
+        'or for its next attempt; nobody consumes "q"; at least one message goes before it',
     );
   });
 
@@ -118,7 +118,7 @@ describe("a ready message that does not move", () => {
       await operator.publish(id);
     }
     await client.publish("m");
-    const [newer, older] = await hub.broker.why(operator.session, "m", undefined);
+    const [newer, older] = (await hub.broker.why(operator.session, "m", undefined)).messages;
     expect(older?.trace).toMatchObject({ state: "leased", message: { seq: 1 } });
     expect(newer?.stuck).toBe(
       `an older message of the same id, seq 1, has to be done with first: d1 has that one until ${until}`,
@@ -169,7 +169,7 @@ describe("a message that is out", () => {
     await hub.consumer("d1");
     await operator.publish("m");
     expect(await why("m")).toEqual({ state: "leased", stuck: undefined });
-    const [found] = await hub.broker.why(operator.session, "m", "q");
+    const [found] = (await hub.broker.why(operator.session, "m", "q")).messages;
     expect(found?.trace).toMatchObject({
       delivery: { client: "d1", attempt: 1, deadline: hub.clock.now() + LEASE_MS },
     });
@@ -191,12 +191,12 @@ test("a dead letter, and a message that has ended, are told with who had them", 
   await operator.publish("dead", "done");
   await hub.broker.nack(client.session, "q", client.refs.slice(0, 1), { dead: true, reason: "torn" });
   await client.ack("done");
-  const [dead] = await hub.broker.why(operator.session, "dead", undefined);
+  const [dead] = (await hub.broker.why(operator.session, "dead", undefined)).messages;
   expect(dead).toMatchObject({
     trace: { state: "dead", letter: { reason: "refused", lastHolder: "d1" } },
     stuck: undefined,
   });
-  const [done] = await hub.broker.why(operator.session, "done", undefined);
+  const [done] = (await hub.broker.why(operator.session, "done", undefined)).messages;
   expect(done).toMatchObject({ trace: { state: "ended", ending: { how: "acked", client: "d1", attempt: 1 } } });
 });
 
@@ -205,11 +205,11 @@ describe("who asks", () => {
     await operator.publishAll(["a", "b"].map((queue) => ({ id: "m", queue, event: "e" })));
     await hub.client("other", undefined, "/caps").publishAll([{ id: "m", queue: "c", event: "e" }]);
     const queues = async (queue?: string) =>
-      (await hub.broker.why(operator.session, "m", queue)).map(({ trace }) => trace.queue).sort();
+      (await hub.broker.why(operator.session, "m", queue)).messages.map(({ trace }) => trace.queue).sort();
     expect(await queues()).toEqual(["/:a", "/:b"]);
     expect(await queues("b")).toEqual(["/:b"]);
     expect(await queues("c")).toEqual([]);
-    expect(await hub.broker.why(operator.session, "unheard-of", undefined)).toEqual([]);
+    expect(await hub.broker.why(operator.session, "unheard-of", undefined)).toEqual({ messages: [], hasMore: false });
   });
 
   test("has to be an operator", async () => {

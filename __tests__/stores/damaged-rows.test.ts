@@ -93,5 +93,5 @@ test("no consumer is given it, and nothing in its place", async () => {
     await turn();
   }
   expect(await store.stats(queue)).toMatchObject({ ready: 3, leased: 0 });
-  await expect(store.trace("damaged", queue)).rejects.toMatchObject({ code: "STORE_UNAVAILABLE" });
+  await expect(store.trace("damaged", "/", queue)).rejects.toMatchObject({ code: "STORE_UNAVAILABLE" });
 });

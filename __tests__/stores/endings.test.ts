@@ -37,14 +37,14 @@ function carryOut(call: Call): unknown {
 test("the ending in one queue is found, however many others of that id came later in others", () => {
   for (let queueNo = 1; queueNo <= 100; queueNo++) ack(queueNo, "to-all");
   ack(11, "another");
-  expect(carryOut({ kind: "endings", argument: { id: "to-all", queueNo: 1 } })).toEqual([
+  expect(carryOut({ kind: "endings", argument: { id: "to-all", queueNo: 1, limit: 20 } })).toEqual([
     { queueNo: 1, ending: { id: "to-all", how: "acked", at: THREAD_TIME, attempt: 1, client: "c" } },
   ]);
 });
 
 test("an ending has the hub's time, which follows a step of the clock where the storage thread's does not", () => {
   ack(1, "m", THREAD_TIME - HOUR_MS);
-  expect(carryOut({ kind: "endings", argument: { id: "m", queueNo: undefined } })).toMatchObject([
+  expect(carryOut({ kind: "endings", argument: { id: "m", queueNo: undefined, limit: 20 } })).toMatchObject([
     { ending: { id: "m", at: THREAD_TIME - HOUR_MS } },
   ]);
 });
@@ -57,7 +57,7 @@ test("so has a purge", () => {
   carryOut({ kind: "change", argument: { now: THREAD_TIME, changes: packChanges([dead]) } });
   const later = THREAD_TIME + HOUR_MS;
   expect(carryOut({ kind: "purge", argument: { queueNo: 1, selection: {}, limit: 10, now: later } })).toBe(1);
-  expect(carryOut({ kind: "endings", argument: { id: row.id, queueNo: 1 } })).toMatchObject([
+  expect(carryOut({ kind: "endings", argument: { id: row.id, queueNo: 1, limit: 20 } })).toMatchObject([
     { ending: { how: "purged", at: later } },
   ]);
 });

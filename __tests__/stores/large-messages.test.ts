@@ -125,7 +125,7 @@ describe("where the memory for what waits is spent", () => {
 
   test("a busy group keeps next to nothing", () => {
     const budget = new MemoryBudget(SIZE);
-    const group = new BusyGroup("g", 1, budget);
+    const group = new BusyGroup("g", 1, "m1", budget);
     for (let seq = 2; seq <= 60; seq++) group.park(at(seq));
     expect(group.waiting.length).toBeLessThanOrEqual(4);
     expect(group.waiting.length + group.waiting.onDisk).toBe(59);

@@ -222,8 +222,11 @@ export type TracedMessage =
   | (Traced & { state: "leased"; leasedBy: { client: string; attempt: number; until: string } })
   | (Traced & { state: "dead"; reason: DeadReason; diedAt: string; lastHolder?: string })
   | EndedMessage;
-/** Newest first; empty where nothing is known of the id. */
-export type WhyReply = Reply<{ messages: TracedMessage[] }>;
+/**
+ * Those that go on, the newest first, then dead letters, then those that are gone, 20 of each at the most; empty where
+ * nothing is known of the id. `more`: there are more than these.
+ */
+export type WhyReply = Reply<{ messages: TracedMessage[]; more?: true }>;
 
 export interface Limits {
   /** Bytes of one message's payload as JSON. */

@@ -16,7 +16,7 @@ import { Sessions } from "./sessions";
 import { RELEASE, settleAbandoned, settleLapsed, type Nack } from "./settlement";
 import { Settler } from "./settler";
 import type { Membership, Since, Store } from "./store";
-import { Inquiry, type Whereabouts } from "./whereabouts";
+import { Inquiry, type Found } from "./whereabouts";
 
 export interface BrokerSettings extends PublishSettings, DispatchSettings {
   /** Milliseconds that a dropped connection's leases wait for its client to come back. */
@@ -133,9 +133,9 @@ export class Broker {
 
   /**
    * Where the messages of an id are, in one queue of the session's namespace or in all of them, and how those ended that
-   * did so of late. Newest first; empty when nothing is known of it. For operators.
+   * did so of late. Empty when nothing is known of it. For operators.
    */
-  async why(session: Session, id: string, queueName: string | undefined): Promise<readonly Whereabouts[]> {
+  async why(session: Session, id: string, queueName: string | undefined): Promise<Found> {
     return this.inquiry.find(session, id, queueName);
   }
 

@@ -154,6 +154,20 @@ export interface Ending {
   readonly client: string | undefined;
 }
 
+/** Of a message that has to wait: the one that goes first. `id` is undefined where it has still to be read. */
+export interface WaitsFor {
+  readonly what: "group" | "namesake";
+  readonly seq: number;
+  readonly id: string | undefined;
+}
+
+/** Where the messages of an id are: those that go on, the newest first, then the dead ones, then those that ended. */
+export interface Traces {
+  readonly found: readonly Trace[];
+  /** Whether there are more than are told: of each of the three only so many are. */
+  readonly hasMore: boolean;
+}
+
 /** Where a message is, or how it ended. Of one that is on disk the payload is left out. */
 export type Trace = { readonly queue: QueueAddress } & (
   | {
@@ -162,7 +176,7 @@ export type Trace = { readonly queue: QueueAddress } & (
       /** Ready messages that go before it, as far as is known without reading them. */
       readonly aheadAtLeast: number;
       /** What must end first: the message of its group that goes before it, or one of the same id that is out. */
-      readonly waitsFor: { readonly what: "group" | "namesake"; readonly seq: number } | undefined;
+      readonly waitsFor: WaitsFor | undefined;
     }
   | { readonly state: "delayed"; readonly message: Message; readonly dueAt: number }
   | { readonly state: "leased"; readonly message: Message; readonly delivery: Delivery }

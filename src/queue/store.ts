@@ -8,7 +8,7 @@ import type {
   NewMessage,
   QueueAddress,
   RoomAddress,
-  Trace,
+  Traces,
 } from "./message";
 
 /** What became of one appended message. `seq` grows with each message of its target, in the order of confirmation. */
@@ -127,8 +127,8 @@ export interface MessageStore {
 
   stats(queue: QueueAddress): Promise<QueueStats>;
 
-  /** Where the messages of this id are, in one queue or in all, and how those ended that did so of late. Newest first. */
-  trace(id: string, queue: QueueAddress | undefined): Promise<readonly Trace[]>;
+  /** Where the messages of this id are, in one queue or in all of a namespace, and how those ended that did so of late. */
+  trace(id: string, namespace: string, queue: QueueAddress | undefined): Promise<Traces>;
 }
 
 export interface RoomStore {

@@ -1,7 +1,7 @@
 import type { Dispatcher } from "./dispatcher";
 import { requireOperator } from "./identity";
 import type { Standing } from "./line";
-import { nameOf, namespaceOf, queueAddress, type Delivery, type QueueAddress, type Trace } from "./message";
+import { nameOf, queueAddress, type Delivery, type QueueAddress, type Trace, type WaitsFor } from "./message";
 import type { Session } from "./session";
 import type { Sessions } from "./sessions";
 import type { Store } from "./store";
@@ -11,6 +11,14 @@ export interface Whereabouts {
   readonly trace: Trace;
   /** Why it waits, in words for an operator; undefined: it does not, or is done. */
   readonly stuck: string | undefined;
+}
+
+/** Those of an id. */
+export interface Found {
+  /** Those that go on, the newest first, then the dead ones, then those that ended. */
+  readonly messages: readonly Whereabouts[];
+  /** Whether there are more than are told: of each of the three only so many are. */
+  readonly hasMore: boolean;
 }
 
 /** Consumers that an answer names; of more it gives the number. */
@@ -25,14 +33,12 @@ export class Inquiry {
     private readonly isDraining: () => boolean,
   ) {}
 
-  /** @returns the messages of this id in one queue of the session's namespace, or in all of them. Newest first. */
-  async find(session: Session, id: string, queueName: string | undefined): Promise<readonly Whereabouts[]> {
-    requireOperator(session.identity);
-    const queue = queueName === undefined ? undefined : queueAddress(session.namespace, queueName);
-    const traces = await this.store.trace(id, queue);
-    return traces
-      .filter((trace) => namespaceOf(trace.queue) === session.namespace)
-      .map((trace) => ({ trace, stuck: this.whyStuck(trace) }));
+  /** @returns the messages of this id in one queue of the session's namespace, or in all of them. */
+  async find({ identity, namespace }: Session, id: string, queueName: string | undefined): Promise<Found> {
+    requireOperator(identity);
+    const queue = queueName === undefined ? undefined : queueAddress(namespace, queueName);
+    const { found, hasMore } = await this.store.trace(id, namespace, queue);
+    return { messages: found.map((trace) => ({ trace, stuck: this.whyStuck(trace) })), hasMore };
   }
 
   private whyStuck(trace: Trace): string | undefined {
@@ -60,19 +66,15 @@ export class Inquiry {
     return causes.length > 0 ? causes.join("; ") : undefined;
   }
 
-  private whyBehind(
-    queue: QueueAddress,
-    group: string | undefined,
-    { what, seq }: NonNullable<(Trace & { state: "ready" })["waitsFor"]>,
-  ): string {
+  private whyBehind(queue: QueueAddress, group: string | undefined, { what, seq, id }: WaitsFor): string {
+    const named = id === undefined ? `seq ${seq}` : `"${id}" (seq ${seq})`;
     const first =
       what === "group"
-        ? `its group "${group ?? ""}" has one message out at a time, and seq ${seq} goes first`
+        ? `its group "${group ?? ""}" has one message out at a time, and ${named} goes first`
         : `an older message of the same id, seq ${seq}, has to be done with first`;
     const delivery = this.sessions.deliveryOf(queue, seq);
     if (delivery === undefined) return `${first}: that one waits too, for a consumer or for its next attempt`;
-    const id = what === "group" ? ` ("${delivery.message.id}")` : "";
-    return `${first}: ${delivery.client} has that one${id} until ${isoTime(delivery.deadline)}`;
+    return `${first}: ${delivery.client} has that one until ${isoTime(delivery.deadline)}`;
   }
 
   private whyNotTaken(queue: QueueAddress): string | undefined {

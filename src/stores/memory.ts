@@ -266,11 +266,12 @@ export class MemoryJournal implements Journal {
   endings(
     id: string,
     queueNo: number | undefined,
+    limit: number,
   ): Promise<readonly { readonly queueNo: number; readonly ending: Ending }[]> {
     const found = this.ended.filter(
       (each) => each.ending.id === id && (queueNo === undefined || each.queueNo === queueNo),
     );
-    return Promise.resolve(found.reverse());
+    return Promise.resolve(found.reverse().slice(0, limit));
   }
 
   deadLetters(

@@ -1,4 +1,4 @@
-import type { Trace } from "../../../src/queue/message";
+import { queueAddress, type NewMessage, type Trace } from "../../../src/queue/message";
 import { rulesWith } from "../../support/rules";
 import {
   LEASE_MS,
@@ -18,24 +18,27 @@ import {
   type StoreInSuite,
 } from "../store-in-suite";
 
+const NOTHING = { found: [], hasMore: false };
+
 /** Where is my message? */
 export function describeTrace(on: StoreInSuite): void {
   const { open, reopen, lease, leaseNone, takeOne, settle, kill, rest, whereIs, setTime } = on;
 
   async function traceOne(id: string): Promise<Trace> {
-    const [trace, more] = await on.store.trace(id, queue);
-    if (trace === undefined || more !== undefined) throw new Error(`${id} was not found once`);
+    const { found, hasMore } = await on.store.trace(id, "/", queue);
+    const [trace, another] = found;
+    if (trace === undefined || another !== undefined || hasMore) throw new Error(`${id} was not found once`);
     return trace;
   }
 
   describe("a trace", () => {
     test("finds nothing that was never published, or not to that queue", async () => {
       await on.store.append([message("a")]);
-      expect(await on.store.trace("unknown", undefined)).toEqual([]);
-      expect(await on.store.trace("unknown", queue)).toEqual([]);
-      expect(await on.store.trace("a", ada)).toEqual([]);
+      expect(await on.store.trace("unknown", "/", undefined)).toEqual(NOTHING);
+      expect(await on.store.trace("unknown", "/", queue)).toEqual(NOTHING);
+      expect(await on.store.trace("a", "/", ada)).toEqual(NOTHING);
       await on.store.append([message("other", { target: ada })]);
-      expect(await on.store.trace("a", ada)).toEqual([]);
+      expect(await on.store.trace("a", "/", ada)).toEqual(NOTHING);
     });
 
     test("finds what is ready, in memory and on disk, and says what goes before it", async () => {
@@ -53,7 +56,7 @@ export function describeTrace(on: StoreInSuite): void {
     test("says which message of its group has to end first", async () => {
       await on.store.append([message("g1", { group: "g" }), message("g2", { group: "g" }), message("other")]);
       const g1 = await takeOne();
-      const waiting = { state: "ready", waitsFor: { what: "group", seq: g1.message.seq } };
+      const waiting = { state: "ready", waitsFor: { what: "group", seq: g1.message.seq, id: "g1" } };
       expect(await traceOne("g2")).toMatchObject(waiting);
       expect(ids(await lease(1))).toEqual(["other"]);
       expect(await traceOne("g2")).toMatchObject(waiting);
@@ -72,7 +75,7 @@ export function describeTrace(on: StoreInSuite): void {
       await leaseNone();
       expect(await traceOne("m0299")).toMatchObject({
         state: "ready",
-        waitsFor: { what: "group", seq: first.message.seq },
+        waitsFor: { what: "group", seq: first.message.seq, id: "m0000" },
       });
     });
 
@@ -85,7 +88,7 @@ export function describeTrace(on: StoreInSuite): void {
       await on.store.append([message("twice", { payload: '"second"' })]);
       const first = await takeOne();
       await leaseNone();
-      expect(await on.store.trace("twice", queue)).toMatchObject([
+      expect((await on.store.trace("twice", "/", queue)).found).toMatchObject([
         { state: "ready", message: { payload: '"second"' }, waitsFor: { what: "namesake", seq: first.message.seq } },
         { state: "leased", message: { seq: first.message.seq } },
       ]);
@@ -148,13 +151,82 @@ export function describeTrace(on: StoreInSuite): void {
       await on.store.append([message("a"), message("a", { target: room })]);
       await settle(await takeOne(bob), ack);
       await settle(await takeOne(ada), poisoned);
-      const traces = await on.store.trace("a", undefined);
-      expect(traces.map((trace) => [trace.queue, trace.state])).toEqual([
+      const { found } = await on.store.trace("a", "/", undefined);
+      expect(found.map((trace) => [trace.queue, trace.state])).toEqual([
         [queue, "ready"],
         [ada, "dead"],
         [bob, "ended"],
       ]);
-      expect(traces[1]).toMatchObject({ message: { room: "north" } });
+      expect(found[1]).toMatchObject({ message: { room: "north" } });
+    });
+
+    describe("of an id that many messages have", () => {
+      const inboxes = Array.from({ length: 60 }, (_, no) => queueAddress("/", `@member-${no}`));
+
+      async function sendToAll(fields: Partial<NewMessage> = {}): Promise<void> {
+        await open({ maxQueues: 200, maxQueuesPerClient: 200 });
+        for (const inbox of inboxes) await on.store.join(room, inbox, undefined, "client");
+        await on.store.append([message("to-all", { target: room, ...fields })]);
+      }
+
+      test.each([
+        ["ready", {}],
+        ["delayed", { dueAt: NOW + 1_000 }],
+      ])("tells the newest 20 that are %s, and that there are more", async (state, fields) => {
+        await sendToAll(fields);
+        const { found, hasMore } = await on.store.trace("to-all", "/", undefined);
+        expect(found.map((trace) => [trace.queue, trace.state])).toEqual(
+          inboxes
+            .slice(-20)
+            .reverse()
+            .map((inbox) => [inbox, state]),
+        );
+        expect(hasMore).toBe(true);
+        const [oldest = queue] = inboxes;
+        expect(await on.store.trace("to-all", "/", oldest)).toMatchObject({
+          found: [{ queue: oldest, state }],
+          hasMore: false,
+        });
+      });
+
+      test("tells 20 of those that are there, of those that are dead, and of those that ended", async () => {
+        await sendToAll();
+        for (const inbox of inboxes.slice(0, 20)) await kill(1, inbox);
+        for (const inbox of inboxes.slice(20, 40)) await settle(await takeOne(inbox), ack);
+        const counted = async (): Promise<object> => {
+          const { found, hasMore } = await on.store.trace("to-all", "/", undefined);
+          const there = found.filter(({ state }) => state === "ready" || state === "leased").length;
+          const dead = found.filter(({ state }) => state === "dead").length;
+          const ended = found.filter(({ state }) => state === "ended").length;
+          return { there, dead, ended, hasMore };
+        };
+        const twenty = { there: 20, dead: 20, ended: 20 };
+        expect(await counted()).toEqual({ ...twenty, hasMore: false });
+        const [another = queue, andAnother = queue] = inboxes.slice(40);
+        await kill(1, another);
+        expect(await counted()).toEqual({ ...twenty, there: 19, hasMore: true });
+        await on.store.purge(another, {});
+        expect(await counted()).toEqual({ ...twenty, there: 19, hasMore: true });
+        await on.store.redrive(inboxes[0] ?? queue, {}, NOW, 0);
+        await settle(await takeOne(andAnother), ack);
+        expect(await counted()).toEqual({ there: 19, dead: 19, ended: 20, hasMore: true });
+      });
+
+      test("is not kept from those of its own namespace by those of another", async () => {
+        const elsewhere = Array.from({ length: 30 }, (_, no) => queueAddress("/other", `q${no}`));
+        await on.store.append([message("a"), message("a", { target: ada }), message("a", { target: bob })]);
+        await settle(await takeOne(ada), ack);
+        await kill(1, bob);
+        await on.store.append(elsewhere.map((target) => message("a", { target })));
+        const ours = {
+          found: [{ queue }, { queue: bob, state: "dead" }, { queue: ada, state: "ended" }],
+          hasMore: false,
+        };
+        expect(await on.store.trace("a", "/", undefined)).toMatchObject(ours);
+        for (const target of elsewhere.slice(0, 5)) await kill(1, target);
+        for (const target of elsewhere.slice(5)) await settle(await takeOne(target), ack);
+        expect(await on.store.trace("a", "/", undefined)).toMatchObject(ours);
+      });
     });
 
     test("tells several endings of an id, the newest first", async () => {
@@ -212,6 +284,7 @@ export function describeTrace(on: StoreInSuite): void {
         ).flat();
       const afterwards = ["acked", "purged", "dead", "ready", "delayed", "waits for group", "delayed", "ready"];
       expect(await where()).toEqual(afterwards);
+      expect(await traceOne("behind")).toMatchObject({ waitsFor: { id: "retried" } });
       expect(await traceOne("acked")).toMatchObject({ ending: { how: "acked", attempt: 1, client: "c", at: NOW } });
       await reopen(how);
       expect(await where()).toEqual(afterwards);

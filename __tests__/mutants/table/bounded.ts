@@ -67,6 +67,13 @@ export const BOUNDED: BrokenPromise = {
       caughtBy: { file: MEMORY, test: "past the number that is kept, the oldest are purged and counted" },
     },
     {
+      name: "why-tells-all-that-there-is",
+      file: "src/stores/ledger/tracing.ts",
+      find: "const TOLD = 20;",
+      replace: "const TOLD = 20_000;",
+      caughtBy: { file: MEMORY, test: "tells the newest 20 that are ready, and that there are more" },
+    },
+    {
       name: "queues-without-limit",
       file: "src/stores/ledger/directory.ts",
       find: "if (this.queues.size + this.rooms.size >= maxQueues) {",

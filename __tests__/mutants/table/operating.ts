@@ -27,8 +27,8 @@ export const OPERATING: BrokenPromise = {
     {
       name: "why-does-not-see-who-holds-the-group",
       file: "src/stores/ledger/tracing.ts",
-      find: "holder !== undefined && holder !== message.seq",
-      replace: "holder !== undefined && holder === message.seq",
+      find: "holder !== undefined && holder.seq !== message.seq",
+      replace: "holder !== undefined && holder.seq === message.seq",
       caughtBy: { file: WHEREABOUTS, test: "is behind a message of its group that is out" },
     },
     {

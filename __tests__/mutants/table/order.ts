@@ -25,7 +25,7 @@ export const ORDER: BrokenPromise = {
     {
       name: "group-not-held",
       file: "src/stores/ledger/queue-state.ts",
-      find: "if (message.group !== undefined) this.holdGroup(message.group, message.seq);\n    return lease;",
+      find: "if (message.group !== undefined) this.holdGroup(message.group, message);\n    return lease;",
       replace: "return lease;",
       caughtBy: { file: MEMORY, test: "have one message out at a time, in order" },
     },
@@ -39,7 +39,7 @@ export const ORDER: BrokenPromise = {
     {
       name: "group-let-go-by-a-restart",
       file: "src/stores/ledger/directory.ts",
-      find: "for (const { queueNo, group, seq } of groupHolders) this.queuesByNo.get(queueNo)?.holdGroup(group, seq);",
+      find: "for (const holder of groupHolders) this.queuesByNo.get(holder.queueNo)?.holdGroup(holder.group, holder);",
       replace: "",
       caughtBy: {
         file: SQLITE,

@@ -64,9 +64,9 @@ export const OWN_BUSINESS: BrokenPromise = {
     },
     {
       name: "dead-letters-of-another-namespace",
-      file: "src/queue/whereabouts.ts",
-      find: ".filter((trace) => namespaceOf(trace.queue) === session.namespace)",
-      replace: "",
+      file: "src/stores/ledger/tracing.ts",
+      find: "all.filter((queue) => namespaceOf(queue.address) === namespace)",
+      replace: "all",
       caughtBy: { file: "__tests__/queue/whereabouts.test.ts", test: "nothing of other namespaces" },
     },
     {

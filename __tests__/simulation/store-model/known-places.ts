@@ -1,8 +1,8 @@
-import type { Trace } from "../../../src/queue/message";
+import type { Trace, Traces } from "../../../src/queue/message";
 import { check } from "./check";
 import type { KnownMessage } from "./known-message";
 
-/** Of dead letters and of endings of one id, so many are told. */
+/** Of one id, so many are told that go on, as many dead letters, and as many endings. */
 const TOLD = 20;
 
 /**
@@ -13,11 +13,12 @@ const TOLD = 20;
  */
 export function checkTraces(
   id: string,
-  traces: readonly Trace[],
+  { found: traces, hasMore }: Traces,
   known: readonly KnownMessage[],
   all: readonly KnownMessage[],
 ): void {
   if (known.length > TOLD) return;
+  check(!hasMore, `there is said to be more of ${id} than is told`);
   const told = traces.map(
     ({ queue, ...trace }) => `${queue} ${trace.state === "ended" ? trace.ending.how : trace.state}`,
   );

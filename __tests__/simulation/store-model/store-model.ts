@@ -148,11 +148,11 @@ export class StoreModel {
     const some = Array.from({ length: Math.min(4, unended.length) }, () => pick(unended, this.looks++ * 7).id);
     for (const id of [...some, `m${(this.looks * 7) % (ids + 1)}`]) {
       const known = all.filter((each) => each.id === id);
-      checkTraces(id, await this.scene.store.trace(id, undefined), known, all);
+      checkTraces(id, await this.scene.store.trace(id, "/", undefined), known, all);
       const queue = known[0]?.queue;
       if (queue === undefined) continue;
       const there = known.filter((each) => each.queue === queue);
-      checkTraces(id, await this.scene.store.trace(id, queue), there, all);
+      checkTraces(id, await this.scene.store.trace(id, "/", queue), there, all);
     }
   }
 

@@ -13,10 +13,14 @@ export class BusyGroup {
   /** Its next message holds it, but has still to be read. */
   private isPending = false;
 
-  /** @param seq the message that holds the group. */
+  /**
+   * @param seq the message that holds the group.
+   * @param id its id; undefined: it has still to be read.
+   */
   constructor(
     readonly name: string,
     public seq: number,
+    public id: string | undefined,
     budget: MemoryBudget,
   ) {
     this.waiting = new WaitingList(budget, LEAST_BYTES);
@@ -38,6 +42,7 @@ export class BusyGroup {
     const seq = message?.seq ?? this.waiting.firstSeq;
     this.isPending = message === undefined && seq !== undefined;
     if (seq !== undefined) this.seq = seq;
+    this.id = message?.id;
     return this.isPending ? "pending" : message;
   }
 

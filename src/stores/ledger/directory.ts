@@ -90,7 +90,7 @@ export class Directory {
       const inbox = this.queuesByNo.get(inboxNo);
       if (inbox) roomsByNo.get(roomNo)?.restore(inbox);
     }
-    for (const { queueNo, group, seq } of groupHolders) this.queuesByNo.get(queueNo)?.holdGroup(group, seq);
+    for (const holder of groupHolders) this.queuesByNo.get(holder.queueNo)?.holdGroup(holder.group, holder);
   }
 
   private addQueue(no: number, address: QueueAddress): QueueState {

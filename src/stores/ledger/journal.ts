@@ -89,7 +89,12 @@ export interface Snapshot {
   readonly lanes: readonly LaneCount[];
   readonly members: readonly { readonly roomNo: number; readonly inboxNo: number }[];
   /** Messages of a group that wait for their next attempt: until then nothing else of the group may go out. */
-  readonly groupHolders: readonly { readonly queueNo: number; readonly group: string; readonly seq: number }[];
+  readonly groupHolders: readonly {
+    readonly queueNo: number;
+    readonly group: string;
+    readonly seq: number;
+    readonly id: string;
+  }[];
   /** When the first delayed message is due, and the first of all expires; undefined: none. */
   readonly nextDue: number | undefined;
   readonly nextExpiry: number | undefined;
@@ -193,10 +198,11 @@ export interface Journal {
     afterSeq: number,
     limit: number,
   ): Promise<{ readonly found: readonly FoundRow[]; readonly next: number | undefined }>;
-  /** How messages of an id ended, as far as it is remembered, the newest first. */
+  /** How messages of an id ended, as far as it is remembered, the newest first: `limit` of them at the most. */
   endings(
     id: string,
     queueNo: number | undefined,
+    limit: number,
   ): Promise<readonly { readonly queueNo: number; readonly ending: Ending }[]>;
   /** Fewer than `limit` where they are large: one at the least, unless there are none after this seq. */
   deadLetters(

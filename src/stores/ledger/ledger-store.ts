@@ -8,7 +8,7 @@ import {
   type NewMessage,
   type QueueAddress,
   type RoomAddress,
-  type Trace,
+  type Traces,
 } from "../../queue/message";
 import type {
   AppendResult,
@@ -228,8 +228,8 @@ export class LedgerStore implements Store {
     });
   }
 
-  trace(id: string, queue: QueueAddress | undefined): Promise<readonly Trace[]> {
-    return this.tracing.trace(id, queue);
+  trace(id: string, namespace: string, queue: QueueAddress | undefined): Promise<Traces> {
+    return this.tracing.trace(id, namespace, queue);
   }
 
   deadLetters(

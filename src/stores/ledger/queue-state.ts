@@ -206,7 +206,7 @@ export class QueueState {
     this.heldBytes += sizeOf(message);
     this.countPass(message);
     if (deadline < this.earliestDeadline) this.earliestDeadline = deadline;
-    if (message.group !== undefined) this.holdGroup(message.group, message.seq);
+    if (message.group !== undefined) this.holdGroup(message.group, message);
     return lease;
   }
 
@@ -247,13 +247,13 @@ export class QueueState {
   }
 
   /** Marks a group busy with a message that waits for its turn or its next attempt. */
-  holdGroup(group: string, seq: number): void {
-    if (!this.groups.has(group)) this.groups.set(group, new BusyGroup(group, seq, this.budget));
+  holdGroup(group: string, { seq, id }: Pick<StoredMessage, "seq" | "id">): void {
+    if (!this.groups.has(group)) this.groups.set(group, new BusyGroup(group, seq, id, this.budget));
   }
 
-  /** Which message holds a group, by its seq. */
-  groupHolder(group: string): number | undefined {
-    return this.groups.get(group)?.seq;
+  /** Which message holds a group; its id is undefined where it has still to be read. */
+  groupHolder(group: string): Pick<BusyGroup, "seq" | "id"> | undefined {
+    return this.groups.get(group);
   }
 
   /** The groups that have messages of which only the place is kept. */
@@ -350,7 +350,7 @@ export class QueueState {
     }
     if (!this.leases.has(message.id)) return false;
     // Its turn has come: the rest of its group does not go before it.
-    if (message.group !== undefined) this.holdGroup(message.group, message.seq);
+    if (message.group !== undefined) this.holdGroup(message.group, message);
     const namesakes = this.namesakes.get(message.id);
     if (namesakes) namesakes.push(message);
     else this.namesakes.set(message.id, [message]);

@@ -71,7 +71,7 @@ export interface Calls {
     result: { readonly messages: Packed; readonly dueAts: readonly number[]; readonly next: number | undefined },
   ];
   endings: [
-    argument: { readonly id: string; readonly queueNo: number | undefined },
+    argument: { readonly id: string; readonly queueNo: number | undefined; readonly limit: number },
     result: readonly { readonly queueNo: number; readonly ending: Ending }[],
   ];
   deadLetters: [

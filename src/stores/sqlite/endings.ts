@@ -1,6 +1,7 @@
 import type { Database, Statement } from "better-sqlite3";
 import type { EndedHow, Ending } from "../../queue/message";
 import type { EndNote } from "../ledger/journal";
+import type { Calls } from "./calls";
 
 /**
  * How messages ended, of late: one row for each commit, a line for each message. That costs a commit next to nothing;
@@ -68,8 +69,8 @@ export class Endings {
     this.count = 0;
   }
 
-  /** @returns the endings of an id, in one queue or in all, the newest first. */
-  find(id: string, queueNo: number | undefined, limit: number): { queueNo: number; ending: Ending }[] {
+  /** @returns the endings of an id, in one queue or in all, the newest first: `limit` of them at the most. */
+  find({ id, queueNo, limit }: Calls["endings"][0]): Calls["endings"][1] {
     const found: { queueNo: number; ending: Ending }[] = [];
     const wanted = queueNo === undefined ? `\n${id}\t` : `\n${id}\t${queueNo}\t`;
     for (const { at, lines } of this.search.all(wanted, limit) as { at: number; lines: string }[]) {
@@ -78,6 +79,7 @@ export class Endings {
         if (lineId !== id || (queueNo !== undefined && Number(queue) !== queueNo)) continue;
         const ending = { id, how: how as EndedHow, at, attempt: Number(attempt), client: client || undefined };
         found.push({ queueNo: Number(queue), ending });
+        if (found.length === limit) return found;
       }
     }
     return found;

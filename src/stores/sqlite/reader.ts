@@ -166,7 +166,8 @@ export class Reader {
       ),
       members: all("SELECT room AS roomNo, inbox AS inboxNo FROM members"),
       groupHolders: all(
-        `SELECT m.queue AS queueNo, coalesce(m.grp, b.grp) AS "group", m.seq FROM messages m LEFT JOIN bodies b ON b.seq = m.body AND m.body <> 0
+        `SELECT m.queue AS queueNo, coalesce(m.grp, b.grp) AS "group", m.seq, coalesce(m.id, b.id) AS id
+         FROM messages m LEFT JOIN bodies b ON b.seq = m.body AND m.body <> 0
          WHERE m.due_at IS NOT NULL AND m.failures > 0 AND coalesce(m.grp, b.grp) IS NOT NULL`,
       ),
       nextDue: numberOrNone(this.nextDue.get()),

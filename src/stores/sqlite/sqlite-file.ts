@@ -13,9 +13,6 @@ import { Reader } from "./reader";
 import { RoomRows } from "./room-rows";
 import { migrate } from "./schema";
 
-/** Commits in which endings of one id are looked up, the newest first. */
-const ENDINGS_FOUND = 20;
-
 /** What the tables need to know; the rest of the settings is about the file. */
 export type FileSettings = Omit<WorkerSettings, "file">;
 type FileTime = Pick<Clock, "now" | "steady">;
@@ -154,7 +151,7 @@ export class SqliteFile {
       case "find":
         return this.reader.find(call.argument);
       case "endings":
-        return this.endings.find(call.argument.id, call.argument.queueNo, ENDINGS_FOUND);
+        return this.endings.find(call.argument);
       case "move":
         for (const move of this.moves) move.run(call.argument.byMs);
         return null;

@@ -193,8 +193,9 @@ export class SqliteJournal implements Journal {
   async endings(
     id: string,
     queueNo: number | undefined,
+    limit: number,
   ): Promise<readonly { readonly queueNo: number; readonly ending: Ending }[]> {
-    return await this.call("endings", { id, queueNo });
+    return await this.call("endings", { id, queueNo, limit });
   }
 
   async deadLetters(

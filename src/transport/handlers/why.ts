@@ -6,8 +6,8 @@ import type { Caller } from "./handler";
 /** Tells an operator where the messages of an id are, why they do not move, or how they ended. */
 export async function why(caller: Caller, argument: unknown): Promise<object> {
   const { id, queue } = caller.read.why(argument);
-  const found = await caller.broker.why(caller.session, id, queue);
-  return { messages: found.map(describeWhereabouts) };
+  const { messages, hasMore } = await caller.broker.why(caller.session, id, queue);
+  return { messages: messages.map(describeWhereabouts), more: hasMore || undefined };
 }
 
 function describeWhereabouts({ trace, stuck }: Whereabouts): TracedMessage {
