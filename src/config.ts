@@ -225,7 +225,7 @@ export const SETTINGS = {
     10_000,
     1,
     10_000_000,
-    "Queues and rooms that one client may make, so that no loop of one takes those of all.",
+    "Queues and rooms that one client may make, so that no loop of one takes those of all. Those whom it invites to a room bring their own inbox.",
   ),
   maxPublishPerSecond: count(
     "WAYBILL_MAX_PUBLISH_PER_SECOND",

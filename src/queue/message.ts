@@ -14,6 +14,7 @@
  *
  * `settlement.ts` makes every decision in this drawing; stores carry it out and check that the settler holds the lease.
  */
+import { isInbox } from "../protocol/names";
 import { DEAD_REASONS, type DeadReason } from "../protocol/wire";
 
 /** A queue with its namespace: `/caps:driver`, `/:@acme-widgets`. Names have no colon, so the text is unambiguous. */
@@ -40,6 +41,12 @@ export function namespaceOf(address: QueueAddress | RoomAddress): string {
 /** The queue's name as requests carry it; a room's is `room:<name>`. */
 export function nameOf(address: QueueAddress | RoomAddress): string {
   return address.slice(address.indexOf(":") + 1);
+}
+
+/** The client whose inbox it is; undefined: it is a shared queue. */
+export function inboxOwnerOf(address: QueueAddress): string | undefined {
+  const name = nameOf(address);
+  return isInbox(name) ? name.slice(1) : undefined;
 }
 
 /** The room's name as requests carry it. */

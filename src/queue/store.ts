@@ -136,7 +136,7 @@ export interface RoomStore {
    * Puts an inbox in a room for good. With `since`, what the room's history holds from there goes into the inbox, in
    * order, without a gap or a double between it and what is published next.
    *
-   * @param client who asks: a queue or room that this makes counts as the client's.
+   * @param client who asks: a room that this makes counts as the client's. An inbox counts as its owner's.
    */
   join(room: RoomAddress, inbox: QueueAddress, since: Since | undefined, client: string): Promise<Membership>;
   leave(room: RoomAddress, inbox: QueueAddress): Promise<Membership>;

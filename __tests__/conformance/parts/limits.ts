@@ -113,7 +113,39 @@ export function describeLimits(on: StoreInSuite): void {
       expect(await on.store.append(targets(1, "ada"))).toMatchObject([{ error: { code: "LIMIT_REACHED" } }]);
     });
 
+    /** Puts these clients in the room, in the boss's name. */
+    const invite = async (...clients: string[]): Promise<void> => {
+      for (const client of clients) await on.store.join(room, queueAddress("/", `@${client}`), undefined, "boss");
+    };
+    /** How many of so many queues this client may still make. */
+    const makes = async (count: number, client: string): Promise<number> =>
+      (await on.store.append(targets(count, client))).filter((result) => "status" in result).length;
+
+    test("has its own inbox among them, and not those of the clients that it puts in a room", async () => {
+      await open({ maxQueuesPerClient: 3 });
+      await invite("ada", "bob", "cara", "dan", "eve");
+      expect(await makes(4, "boss")).toBe(2);
+      expect(await makes(4, "ada")).toBe(2);
+    });
+
+    test("has those inboxes among them that its publishes make", async () => {
+      await open({ maxQueuesPerClient: 3 });
+      const inboxes = ["ada", "bob", "cara", "dan"].map((client) => queueAddress("/", `@${client}`));
+      const results = await on.store.append(inboxes.map((target) => message("a", { target, publisher: "boss" })));
+      expect(results.map((result) => "status" in result)).toEqual([true, true, true, false]);
+      expect(results[3]).toMatchObject({ error: { code: "LIMIT_REACHED" } });
+      expect(await makes(4, "ada")).toBe(3);
+    });
+
     describeEachEnd(on, (how) => {
+      test("has an inbox that another one made", async () => {
+        await open({ maxQueuesPerClient: 3 });
+        await invite("ada", "bob", "cara", "dan", "eve");
+        await reopen(how);
+        expect(await makes(4, "boss")).toBe(2);
+        expect(await makes(4, "ada")).toBe(2);
+      });
+
       test("has made as many as before", async () => {
         await open({ maxQueuesPerClient: 3 });
         await on.store.append(targets(2, "acme"));

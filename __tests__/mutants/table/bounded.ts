@@ -81,6 +81,13 @@ export const BOUNDED: BrokenPromise = {
       caughtBy: { file: MEMORY, test: "refuses a queue past the number that there may be, whoever makes it" },
     },
     {
+      name: "inbox-counts-for-who-invites",
+      file: "src/stores/ledger/ledger-store.ts",
+      find: "inboxOwnerOf(inboxAddress) ?? client",
+      replace: "client ?? inboxOwnerOf(inboxAddress)",
+      caughtBy: { file: MEMORY, test: "and not those of the clients that it puts in a room" },
+    },
+    {
       name: "queues-of-a-client-forgotten-by-a-restart",
       file: "src/stores/ledger/directory.ts",
       find: "this.made.set(creator, (this.made.get(creator) ?? 0) + 1);",

@@ -8,7 +8,7 @@ import { RoomState } from "./room-state";
 export interface DirectoryLimits {
   /** Queues and rooms that may exist. */
   readonly maxQueues: number;
-  /** Queues and rooms that one client may make, by publishing to them or joining them. */
+  /** Queues and rooms that one client may make, by publishing to them or joining them; its own inbox is one of them. */
   readonly maxQueuesPerClient: number;
 }
 
@@ -45,7 +45,7 @@ export class Directory {
   }
 
   /**
-   * The queue, made for this client if there is none.
+   * The queue, made for this client if there is none: as one of those that it may make.
    *
    * @throws WaybillError `LIMIT_REACHED` when there are as many as there may be, or as this client may make.
    */

@@ -1,5 +1,6 @@
 import type { Durability } from "../../protocol/wire";
 import {
+  inboxOwnerOf,
   PRIORITIES,
   sizeOf,
   type DeadLetter,
@@ -168,7 +169,8 @@ export class LedgerStore implements Store {
   ): Promise<Membership> {
     const { ledger } = this;
     const room = ledger.directory.openRoom(address, client);
-    const inbox = ledger.directory.openQueue(inboxAddress, client);
+    // Whoever puts it in: one who invites many would have no queues left.
+    const inbox = ledger.directory.openQueue(inboxAddress, inboxOwnerOf(inboxAddress) ?? client);
     if (since !== undefined) this.intake.refuseWhenFull(inbox);
     const { lastSeq } = ledger;
     // From here on the room's messages go to the inbox as well; the journal puts the history before them.
