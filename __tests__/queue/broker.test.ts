@@ -126,6 +126,37 @@ describe("a drain", () => {
     expect(worker.given).toHaveLength(1);
   });
 
+  test.each([
+    ["a redrive", "redrive", "ready"],
+    ["a purge", "purge", "ended"],
+  ] as const)("waits for %s that is under way, and takes no further redrive", async (_what, request, state) => {
+    const { broker, store, clock } = hub;
+    const worker = await hub.consumer("d1", { prefetch: 1 });
+    await worker.publish("bad");
+    await broker.nack(worker.session, "q", worker.refs, { dead: true });
+    const carryOut = { redrive: store.redrive.bind(store), purge: store.purge.bind(store) };
+    let goOn = (): void => {};
+    const held = new Promise<void>((resolve) => (goOn = resolve));
+    store.redrive = (...given) => held.then(() => carryOut.redrive(...given));
+    store.purge = (...given) => held.then(() => carryOut.purge(...given));
+    const done =
+      request === "redrive"
+        ? broker.dead.redrive(worker.session, "q", {}, undefined)
+        : broker.dead.purge(worker.session, "q", {});
+    const drained = jest.fn();
+    void broker.drain(DRAIN_MS).then(drained);
+    const another = broker.dead.redrive(worker.session, "q", {}, undefined);
+    await expect(another).rejects.toMatchObject({ code: "DRAINING" });
+    await clock.pass(1_000);
+    expect(drained).not.toHaveBeenCalled();
+    goOn();
+    expect(await done).toBe(1);
+    await clock.pass(1_000);
+    expect(drained).toHaveBeenCalled();
+    const { messages } = await broker.why(worker.session, "bad", undefined);
+    expect(messages.map(({ trace }) => trace.state)).toEqual([state]);
+  });
+
   test("ends at its limit, also when the clock is set back meanwhile", async () => {
     const worker = await hub.consumer("d1");
     await worker.publish("work");

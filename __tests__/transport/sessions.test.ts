@@ -98,9 +98,11 @@ describe("a hub that goes down in order", () => {
       ["publish", { queue: "q", event: "e" }],
       ["consume", { queue: "other" }],
       ["join", { room: "north" }],
+      ["redrive", { queue: "q" }],
     ] as const) {
       expect(await idle.request(event, argument)).toMatchObject({ error: { code: "DRAINING", retryable: true } });
     }
+    expect(await idle.request("purge", { queue: "q" })).toMatchObject({ ok: true, purged: 0 });
     // Who has something in hand may have to publish before it can ack.
     expect(await client.request("publish", { queue: "q", event: "e" })).toMatchObject({ ok: true });
     const late = new StockClient(url, { reconnection: false });

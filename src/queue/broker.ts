@@ -65,7 +65,7 @@ export class Broker {
     private readonly random: () => number = Math.random,
   ) {
     const { rules, graceMs, maxConsumersPerSession } = settings;
-    this.dead = new DeadLetters(store, clock);
+    this.dead = new DeadLetters(store, clock, () => this.refuseWhileDraining());
     this.rooms = new Rooms(store);
     this.publisher = new Publisher(store, clock, settings, routes);
     this.sessions = new Sessions(clock, graceMs, (session) => this.giveBack(session));
@@ -194,7 +194,7 @@ export class Broker {
     // By timers rather than by the time of day, which may be set back meanwhile.
     for (
       let leftMs = limitMs;
-      leftMs > 0 && (!this.publisher.idle || this.sessions.hasConnectedHolder());
+      leftMs > 0 && (!this.publisher.idle || !this.dead.idle || this.sessions.hasConnectedHolder());
       leftMs -= lookMs
     ) {
       await new Promise<void>((resolve) => this.clock.setTimer(resolve, Math.min(leftMs, lookMs)));
