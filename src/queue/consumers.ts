@@ -2,7 +2,7 @@ import { WaybillError } from "../protocol/errors";
 import type { Clock } from "./clock";
 import type { Dispatcher } from "./dispatcher";
 import type { HandOver } from "./hand-over";
-import { queueAddress } from "./message";
+import { queueAddress, type QueueAddress } from "./message";
 import type { Session } from "./session";
 import type { Store } from "./store";
 
@@ -22,8 +22,18 @@ export interface Consuming {
   readonly active: boolean | undefined;
 }
 
+/** A request to consume that waits for the store. */
+interface Arrival {
+  readonly queue: QueueAddress;
+  readonly session: Session;
+  /** Its session has cancelled the queue meanwhile. */
+  isCancelled: boolean;
+}
+
 /** Who may consume what, and what a consumer finds and leaves there. */
 export class Consumers {
+  private readonly arriving = new Set<Arrival>();
+
   constructor(
     private readonly store: Pick<Store, "stats">,
     private readonly clock: Clock,
@@ -39,11 +49,15 @@ export class Consumers {
     }
     const queue = queueAddress(session.namespace, queueName);
     const { connection } = session;
-    const { ready } = await this.store.stats(queue);
+    const arrival: Arrival = { queue, session, isCancelled: false };
+    this.arriving.add(arrival);
+    const { ready } = await this.store.stats(queue).finally(() => this.arriving.delete(arrival));
     // Guard against a connection that went while the store answered: one that has taken its place asks for itself.
     if (connection === undefined || session.connection !== connection) {
       throw new WaybillError("LEASE_LOST", "The connection is gone.");
     }
+    // Guard against a cancel that was sent right behind: it is done already, and has found nothing to end.
+    if (arrival.isCancelled) return { ready, active: this.dispatcher.isActive(queue, session) };
     if (!this.dispatcher.consumes(queue, session) && this.dispatcher.queueCount(session) >= this.maxPerSession) {
       throw new WaybillError("LIMIT_REACHED", `A connection may consume ${this.maxPerSession} queues at once.`);
     }
@@ -60,6 +74,9 @@ export class Consumers {
   /** Ends a consumer. What it holds stays with it until settled, also where the next one is dealt to now in its place. */
   cancel(session: Session, queueName: string): void {
     const queue = queueAddress(session.namespace, queueName);
+    for (const arrival of this.arriving) {
+      if (arrival.queue === queue && arrival.session === session) arrival.isCancelled = true;
+    }
     if (this.dispatcher.remove(queue, session)) this.dispatcher.deal(queue);
   }
 }
