@@ -1,5 +1,5 @@
 import type { Deliver, Welcome } from "../../src/protocol/wire";
-import { connectStock, StockClient } from "../support/stock-client";
+import { connectRefused, connectStock, StockClient } from "../support/stock-client";
 import { sqliteFile, startHub, stopHubs } from "../support/start-hub";
 
 afterEach(stopHubs);
@@ -49,6 +49,19 @@ it("gives the deliveries of a client that stays away to another one", async () =
   expect(welcome.resumed).toBe(false);
   expect(welcome.session).not.toBe(session);
   expect(await late.request("ack", ack)).toMatchObject({ results: [{ id: "m", error: { code: "LEASE_LOST" } }] });
+});
+
+it("lets a client with as many connections as it may have take over the session of one that still stands", async () => {
+  const { url } = await startHub({ maxConnectionsPerClient: 1 });
+  const { client, session } = await holdOne(url);
+  const { client: back, welcome } = await connectStock<Welcome>(url, { auth: { ...auth, session } });
+  expect(welcome).toMatchObject({ resumed: true, session });
+  expect(await back.request("ack", ack)).toMatchObject({ results: [{ id: "m", status: "acked" }] });
+  expect(await client.next("refused")).toMatchObject({ event: "connect", error: { code: "LEASE_LOST" } });
+  const unknown = await connectRefused(url, { auth: { ...auth, session: "no such session" } });
+  expect(unknown.data).toMatchObject({ code: "LIMIT_REACHED" });
+  const elsewhere = await connectRefused(url, { auth: { ...auth, session }, namespace: "/caps" });
+  expect(elsewhere.data).toMatchObject({ code: "LIMIT_REACHED" });
 });
 
 it.each([

@@ -30,8 +30,8 @@ export interface Gate {
   readonly authSecret: string;
   isDraining(): boolean;
   now(): number;
-  /** @throws WaybillError when the client has as many connections as it may. */
-  checkRoomFor(clientId: string): void;
+  /** @throws WaybillError when the client has as many connections as it may, and none whose session this one takes over. */
+  checkRoomFor(clientId: string, namespace: string, session: string | undefined): void;
 }
 
 /** A connection on its way in. The steps fill in what they find out. */
@@ -114,6 +114,6 @@ function checkNamespaceGrant({ namespace, claims }: Attempt): void {
   throw new WaybillError("FORBIDDEN", `${claims.clientId} may not connect to the namespace "${namespace}".`);
 }
 
-function limitConnections({ claims }: Attempt, gate: Gate): void {
-  gate.checkRoomFor(claims.clientId);
+function limitConnections({ namespace, claims, handshake }: Attempt, gate: Gate): void {
+  gate.checkRoomFor(claims.clientId, namespace, handshake.session);
 }

@@ -7,9 +7,13 @@ export class Connections<Each> {
   /** @param maxPerClient connections that one client may have. */
   constructor(private readonly maxPerClient: number) {}
 
-  /** @throws WaybillError `LIMIT_REACHED` when the client has as many as it may. */
-  checkRoomFor(clientId: string): void {
-    if ((this.byClient.get(clientId)?.size ?? 0) < this.maxPerClient) return;
+  /**
+   * @param isReplaced whether a connection ends when the new one is there, so that it needs no room.
+   * @throws WaybillError `LIMIT_REACHED` when the client has as many as it may.
+   */
+  checkRoomFor(clientId: string, isReplaced: (connection: Each) => boolean = () => false): void {
+    const own = this.byClient.get(clientId);
+    if (own === undefined || own.size < this.maxPerClient || [...own].some(isReplaced)) return;
     throw new WaybillError("LIMIT_REACHED", `${clientId} has ${this.maxPerClient} connections already.`);
   }
 

@@ -67,7 +67,11 @@ export class Transport {
       authSecret: settings.authSecret,
       isDraining: () => this.draining,
       now: () => clock.now(),
-      checkRoomFor: (clientId) => this.connections.checkRoomFor(clientId),
+      checkRoomFor: (clientId, namespace, shown) =>
+        this.connections.checkRoomFor(
+          clientId,
+          ({ session }) => session.id === shown && session.namespace === namespace,
+        ),
     };
     this.context = {
       hubId,
