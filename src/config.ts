@@ -168,7 +168,7 @@ export const SETTINGS = {
     64 * MIB,
     KIB,
     4096 * MIB,
-    "Publishes of all clients that wait to be stored; past it they are refused as RATE_LIMITED. About a second of a disk's work.",
+    "Publishes of all clients that wait to be stored, counted as in a queue; past it they are refused as RATE_LIMITED. About a second of a disk's work.",
   ),
   maxBufferedBytes: size(
     "WAYBILL_MAX_BUFFERED_BYTES",

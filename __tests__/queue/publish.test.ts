@@ -138,7 +138,7 @@ describe("deliverAt", () => {
 });
 
 test("publishes that wait for a slow store are bounded in bytes, of all clients together", async () => {
-  hub = await BrokerUnderTest.open({ maxUnconfirmedBytes: 1_000 });
+  hub = await BrokerUnderTest.open({ maxUnconfirmedBytes: 1_500 });
   const append = hub.store.append.bind(hub.store);
   let goOn = (): void => {};
   const slow = new Promise<void>((resolve) => (goOn = resolve));
@@ -156,4 +156,21 @@ test("publishes that wait for a slow store are bounded in bytes, of all clients 
   expect(await Promise.all(codes)).toEqual(["stored", "stored", "RATE_LIMITED"]);
   // One that is larger by itself is for the payload's own limit to refuse.
   expect(await hub.client("third").publishAll([message("large", 4_000)])).toMatchObject([{ status: "stored" }]);
+});
+
+test.each([
+  ["without a payload", 10, {}],
+  ["that are all headers", 2, { headers: { trace: "x".repeat(1_000) } }],
+])("messages %s count among what waits for a slow store", async (_what, fit, fields) => {
+  hub = await BrokerUnderTest.open({ maxUnconfirmedBytes: 2_700 });
+  const append = hub.store.append.bind(hub.store);
+  let goOn = (): void => {};
+  const slow = new Promise<void>((resolve) => (goOn = resolve));
+  hub.store.append = (messages) => slow.then(() => append(messages));
+  const publishing = Array.from({ length: fit + 1 }, (_, no) =>
+    hub.client("acme").publishAll([{ id: `m${no}`, queue: "q", event: "e", ...fields }]),
+  );
+  await expect(publishing.pop()).rejects.toMatchObject({ code: "RATE_LIMITED" });
+  goOn();
+  expect(await Promise.all(publishing)).toHaveLength(fit);
 });

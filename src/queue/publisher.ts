@@ -9,6 +9,7 @@ import {
   DEFAULT_PRIORITY,
   queueAddress,
   roomAddress,
+  sizeOf,
   type NewMessage,
   type QueueAddress,
   type RoomAddress,
@@ -21,7 +22,7 @@ import type { AppendResult, Store } from "./store";
 export interface PublishSettings {
   /** Bytes of one message's payload as JSON. */
   readonly maxPayloadBytes: number;
-  /** Publishes waiting to be stored, in payload bytes, past which more are refused. */
+  /** Publishes waiting to be stored, in bytes as `sizeOf` counts, past which more are refused. */
   readonly maxUnconfirmedBytes: number;
   /** Messages that one client may publish a second; 0: as many as it likes. */
   readonly maxPublishPerSecond: number;
@@ -29,7 +30,7 @@ export interface PublishSettings {
 
 /** Takes publishes to the store: checks what their identity allows, and adds the copies that routes ask for. */
 export class Publisher {
-  /** Bytes of payload on their way to the store. */
+  /** Bytes on their way to the store, as `sizeOf` counts: many messages without a payload are no less work. */
   private unconfirmedBytes = 0;
   private readonly rate: PublishRate;
 
@@ -50,7 +51,7 @@ export class Publisher {
   async publish({ identity, namespace }: Session, messages: readonly PublishMessage[]): Promise<PublishResult[]> {
     this.rate.take(identity.clientId, messages.length);
     const plan = this.plan(identity, namespace, messages);
-    const bytes = plan.append.reduce((sum, message) => sum + message.payload.length, 0);
+    const bytes = plan.append.reduce((sum, message) => sum + sizeOf(message), 0);
     if (this.unconfirmedBytes > 0 && this.unconfirmedBytes + bytes > this.settings.maxUnconfirmedBytes) {
       throw new WaybillError(
         "RATE_LIMITED",
