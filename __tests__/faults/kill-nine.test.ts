@@ -115,7 +115,7 @@ class AckingConsumer {
   }
 
   async hears(ids: ReadonlySet<string>): Promise<void> {
-    while (![...ids].every((id) => this.heard.has(id))) await this.hearsOneMore();
+    for (const id of ids) while (!this.heard.has(id)) await this.hearsOneMore();
   }
 
   close(): void {
@@ -130,7 +130,8 @@ class AckingConsumer {
       this.heard.add(id);
     }
     const deliveries = messages.map(({ id, attempt }) => ({ id, attempt }));
-    this.socket.volatile.emit("ack", { queue, deliveries }, (reply: AckReply) => {
+    // Not volatile: what is left out while a pong is on its way would stay leased, and hold up all behind it, for 30 s.
+    this.socket.emit("ack", { queue, deliveries }, (reply: AckReply) => {
       if (!reply.ok) return;
       for (const result of reply.results) if ("status" in result) this.acked.add(result.id);
     });
