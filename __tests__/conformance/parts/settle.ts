@@ -1,8 +1,9 @@
-import { LEASE_MS, NOW, ack, again, ids, message, numbered, queue, type StoreInSuite } from "../store-in-suite";
+import type { Settlement } from "../../../src/queue/store";
+import { LEASE_MS, NOW, ack, ada, again, ids, message, numbered, queue, type StoreInSuite } from "../store-in-suite";
 
 /** What becomes of a delivery. */
 export function describeSettle(on: StoreInSuite): void {
-  const { lease, leaseNone, takeOne, settle, isHinted } = on;
+  const { open, lease, leaseNone, takeOne, settle, isHinted } = on;
 
   describe("settle", () => {
     test("an ack ends a message, a second one is harmless", async () => {
@@ -18,6 +19,35 @@ export function describeSettle(on: StoreInSuite): void {
       await on.store.append([message("a")]);
       const delivery = await takeOne();
       expect(await Promise.all([settle(delivery, ack), settle(delivery, ack)])).toEqual(["done", "already"]);
+    });
+
+    describe("a message with the id of one that was acked before", () => {
+      const lapsing = (settlement: Settlement) => async (): Promise<void> => {
+        await open({ dedupMaxIds: 2 });
+        await on.store.append([message("x")]);
+        const former = await takeOne();
+        expect(await settle(former, ack)).toBe("done");
+        // Past the dedup window the id is a new message's, whose deliveries are counted from 1 again.
+        for (let round = 0; round < 3; round++) {
+          await on.store.append(numbered(3, { target: ada }).map((each) => ({ ...each, id: `${each.id}/${round}` })));
+        }
+        expect(await on.store.append([message("x")])).toMatchObject([{ status: "stored" }]);
+        const delivery = await takeOne(queue, NOW, "h2");
+        expect(delivery).toMatchObject({ attempt: former.attempt, holder: "h2" });
+        expect(await on.store.expire(NOW + LEASE_MS)).toMatchObject([{ message: { id: "x" }, attempt: 1 }]);
+        const ending = settle(delivery, settlement);
+        // Also when it comes before the end of the lease is stored.
+        expect(await settle(delivery, ack)).toBe("lost");
+        expect(await ending).toBe("done");
+        expect(await settle(delivery, ack)).toBe("lost");
+        const { ready, delayed, dead } = await on.store.stats(queue);
+        expect(ready + delayed + dead).toBe(1);
+      };
+
+      test("is not taken for it when its lease lapsed: a late ack is lost", lapsing(again));
+      test("nor when it is tried again later", lapsing({ ...again, dueAt: NOW + LEASE_MS + 1_000 }));
+      test("nor when it was given back without a failure", lapsing({ ...again, error: undefined }));
+      test("nor when it is dead", lapsing({ action: "dead", reason: "attempts", error: "the lease ran out" }));
     });
 
     test("refuses another holder, another attempt, an unknown id, and changes nothing", async () => {

@@ -19,6 +19,13 @@ export const ONE_HOLDER: BrokenPromise = {
       caughtBy: { file: MEMORY, test: "refuses another holder, another attempt, an unknown id" },
     },
     {
+      name: "ack-of-an-older-message-of-the-same-id-counts",
+      file: "src/stores/ledger/ledger-store.ts",
+      find: "else this.recentAcks.forget(queue.no, message.id, lease.attempt);",
+      replace: "",
+      caughtBy: { file: MEMORY, test: "is not taken for it when its lease lapsed: a late ack is lost" },
+    },
+    {
       name: "settled-twice-while-under-way",
       file: "src/stores/ledger/ledger-store.ts",
       find: "lease.settling = { action: request.settlement.action, batch };",
