@@ -218,7 +218,7 @@ export const SETTINGS = {
     100_000,
     0,
     1_000_000_000,
-    "Dead letters of one queue that are kept; past it the oldest are purged, and counted.",
+    "Dead letters of one queue that are kept; past it those that died first are purged, and counted.",
   ),
   maxQueuesPerClient: count(
     "WAYBILL_MAX_QUEUES_PER_CLIENT",

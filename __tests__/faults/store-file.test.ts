@@ -4,8 +4,11 @@ import Database from "better-sqlite3";
 import { connect } from "../../clients/hub-client";
 import { WaybillError } from "../../src/protocol/errors";
 import type { Store } from "../../src/queue/store";
+import { queueAddress } from "../../src/queue/message";
 import { readSettings } from "../../src/read-config";
 import { openStore } from "../../src/stores/open-store";
+import { examine } from "../../src/stores/sqlite/examination";
+import { migrate, SCHEMA_VERSION } from "../../src/stores/sqlite/schema";
 import { rulesWith } from "../support/rules";
 import { sqliteFile, startHub, stopHubs } from "../support/start-hub";
 import { StockClient } from "../support/stock-client";
@@ -36,6 +39,23 @@ describe("a store's file", () => {
     other.exec("CREATE TABLE letters (id INTEGER)");
     other.close();
     await expect(open(url)).rejects.toThrow(/it is a database of another program/);
+  });
+
+  test("of an older version is brought up to this one, with what is in it", async () => {
+    const url = sqliteFile();
+    const file = url.slice("sqlite:".length);
+    const made = new Database(file);
+    migrate(made, 1);
+    made.exec("INSERT INTO queues (no, address, creator) VALUES (1, '/:driver', 'acme')");
+    made.close();
+    expect(examine(file)).toEqual({ faults: [], isComplete: true });
+    const store = await open(url);
+    expect(await store.stats(queueAddress("/", "driver"))).toMatchObject({ ready: 0, dead: 0 });
+    await store.close();
+    const now = new Database(file, { readonly: true });
+    expect(now.pragma("user_version", { simple: true })).toBe(SCHEMA_VERSION);
+    now.close();
+    expect(examine(file)).toEqual({ faults: [], isComplete: true });
   });
 
   test("of a newer version is left alone", async () => {

@@ -35,8 +35,8 @@ const GUARDS: Readonly<Record<string, Guards>> = {
   },
   dead: {
     checksum: CONTENT,
-    twice: ["seq", "queue"],
-    none: ["expires_at", "body", "attempts", "failures", "room", "error", "reason", "last_holder", "died_at"],
+    twice: ["seq", "queue", "died_at"],
+    none: ["expires_at", "body", "attempts", "failures", "room", "error", "reason", "last_holder"],
   },
   bodies: {
     checksum: CONTENT,

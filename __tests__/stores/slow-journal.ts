@@ -59,6 +59,7 @@ export class SlowJournal implements Journal {
   deadLetters: Journal["deadLetters"] = (...given) => this.pass(() => this.inner.deadLetters(...given));
   redrive: Journal["redrive"] = (...given) => this.pass(() => this.inner.redrive(...given));
   purge: Journal["purge"] = (...given) => this.pass(() => this.inner.purge(...given));
+  purgeOldest: Journal["purgeOldest"] = (...given) => this.pass(() => this.inner.purgeOldest(...given));
   probe = (): Promise<void> => this.pass(() => this.inner.probe());
   close = (): Promise<void> => this.inner.close();
 

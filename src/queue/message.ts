@@ -142,7 +142,7 @@ export interface DeadSelection {
   /** Milliseconds since the epoch, both inclusive. */
   readonly diedFrom?: number | undefined;
   readonly diedUntil?: number | undefined;
-  /** At most so many, the oldest first. */
+  /** At most so many, the lowest seq first. */
   readonly limit?: number | undefined;
 }
 

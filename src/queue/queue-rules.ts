@@ -17,7 +17,7 @@ export interface QueueRules extends RetryPolicy {
   /** The same in bytes, as `sizeOf` counts. */
   readonly maxBytes: number;
   readonly overflow: Overflow;
-  /** Dead letters that are kept; past it the oldest are purged, and counted. */
+  /** Dead letters that are kept; past it those that died first are purged, and counted. */
   readonly maxDeadLetters: number;
   /** Whether a message whose time to live passes becomes a dead letter. */
   readonly deadLetterExpired: boolean;

@@ -303,11 +303,12 @@ export class MemoryJournal implements Journal {
   }
 
   purge(queueNo: number, selection: DeadSelection, limit: number): Promise<number> {
-    const letters = this.takeDead(queueNo, selection, limit, 0);
-    for (const { message } of letters) {
-      this.noteEnding(queueNo, { id: message.id, how: "purged", attempt: message.attempts, client: undefined });
-    }
-    return Promise.resolve(letters.length);
+    return Promise.resolve(this.endPurged(queueNo, this.takeDead(queueNo, selection, limit, 0)));
+  }
+
+  purgeOldest(queueNo: number, limit: number): Promise<number> {
+    const letters = (this.dead.get(queueNo) ?? []).sort(byAge);
+    return Promise.resolve(this.endPurged(queueNo, letters.splice(0, limit)));
   }
 
   probe(): Promise<void> {
@@ -343,6 +344,13 @@ export class MemoryJournal implements Journal {
     this.onDisk.set(key, lane);
     const at = placeOf(lane, message.seq);
     if (lane[at]?.seq !== message.seq) lane.splice(at, 0, message);
+  }
+
+  private endPurged(queueNo: number, letters: readonly BuriedMessage[]): number {
+    for (const { message } of letters) {
+      this.noteEnding(queueNo, { id: message.id, how: "purged", attempt: message.attempts, client: undefined });
+    }
+    return letters.length;
   }
 
   private takeDead(queueNo: number, selection: DeadSelection, limit: number, afterSeq: number): BuriedMessage[] {
@@ -424,6 +432,10 @@ export class MemoryJournal implements Journal {
 
 function bySeq(a: BuriedMessage, b: BuriedMessage): number {
   return a.message.seq - b.message.seq;
+}
+
+function byAge(a: BuriedMessage, b: BuriedMessage): number {
+  return a.diedAt - b.diedAt || bySeq(a, b);
 }
 
 function isSelected({ message, reason, diedAt }: BuriedMessage, selection: DeadSelection): boolean {

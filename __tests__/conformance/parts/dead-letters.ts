@@ -124,6 +124,29 @@ export function describeDeadLetters(on: StoreInSuite): void {
       expect(await whereIs("m0005")).toEqual(["dead"]);
     });
 
+    test("past the number that is kept, it is those that died first that go, whatever their seq", async () => {
+      await open({ rules: rulesWith({ maxDeadLetters: 3 }) });
+      await on.store.append(numbered(5));
+      const [first, second, third, ...others] = await lease(5);
+      if (!first || !second || !third) throw new Error("nothing was leased");
+      await on.store.settle([third, ...others].map((each) => settling(each, poisoned)));
+      for (const [minute, delivery] of [second, first].entries()) {
+        setTime(NOW + 60_000 * (minute + 1));
+        await settle(delivery, poisoned);
+        await rest();
+      }
+      expect(await deadIds()).toEqual(["m0000", "m0001", "m0004"]);
+      // One that is put back and dies again has died last.
+      setTime(NOW + 600_000);
+      await on.store.redrive(queue, { ids: ["m0004"] }, NOW + 600_000, 0);
+      await kill(1);
+      await on.store.append([message("another")]);
+      await kill(1);
+      await rest();
+      expect(await deadIds()).toEqual(["m0000", "m0004", "another"]);
+      expect(await on.store.stats(queue)).toMatchObject({ dead: 3, purged: 3 });
+    });
+
     test("are purged only as far as needed where others are taken away meanwhile", async () => {
       await open({ rules: rulesWith({ maxDeadLetters: 5 }) });
       await on.store.append(numbered(6));

@@ -60,6 +60,13 @@ export const BOUNDED: BrokenPromise = {
       caughtBy: { file: MEMORY, test: "makes dead letters of them, which say why" },
     },
     {
+      name: "newest-dead-letters-purged",
+      file: "src/stores/sqlite/dead-rows.ts",
+      find: "ORDER BY died_at, seq LIMIT ?",
+      replace: "ORDER BY seq LIMIT ?",
+      caughtBy: { file: SQLITE, test: "it is those that died first that go, whatever their seq" },
+    },
+    {
       name: "dead-letters-without-limit",
       file: "src/stores/ledger/dead-records.ts",
       find: "if (excess <= 0 ||",

@@ -22,6 +22,9 @@ export class KnownQueue {
   private purged = 0;
   /** A write was refused, so that what is to go may still be there. */
   private mayHoldTooMuch = false;
+  /** When the store was last asked for its dead letters, and those that died since, with when that was at the earliest. */
+  private learnedAt = 0;
+  private readonly unseen = new Map<KnownMessage, number>();
 
   constructor(
     readonly address: QueueAddress,
@@ -161,6 +164,7 @@ export class KnownQueue {
         known.lastError = settlement.error;
         known.state = "dead";
         known.reason = settlement.reason;
+        this.unseen.set(known, this.learnedAt);
         return;
       case "ack":
         check(!isOutAgain, `${known.id} was given out after its end`);
@@ -182,8 +186,12 @@ export class KnownQueue {
     for (const known of this.in("ready", "delayed")) {
       if (!isExpired(known, now)) continue;
       this.expired++;
-      if (!this.rules.deadLetterExpired) this.end(known, "expired");
-      else Object.assign(known, { state: "dead", reason: "expired", expiresAt: undefined });
+      if (!this.rules.deadLetterExpired) {
+        this.end(known, "expired");
+        continue;
+      }
+      Object.assign(known, { state: "dead", reason: "expired", expiresAt: undefined });
+      this.unseen.set(known, this.learnedAt);
     }
   }
 
@@ -205,11 +213,12 @@ export class KnownQueue {
     const { maxDeadLetters, maxMessages, overflow } = this.rules;
     for (const gone of this.in("dead")) {
       if (listed.has(gone)) continue;
-      const isOldest = letters.every(({ message }) => (gone.seq ?? 0) < message.seq);
+      const isOldest = letters.every((letter) => this.diedBefore(gone, letter));
       check(isOldest && letters.length >= maxDeadLetters, `${this.address}: the dead letter ${gone.id} is missing`);
       this.end(gone, "purged");
       this.purged++;
     }
+    this.learnedAt = now;
     // A queue that refuses takes history whole, once there is room for one message of it.
     const { alive, ready } = this.occupancy(now);
     const isFull = overflow === "drop-oldest" && alive > maxMessages;
@@ -218,6 +227,13 @@ export class KnownQueue {
     const isWithin = letters.length <= maxDeadLetters && !isFull;
     check(isWithin || this.mayHoldTooMuch, `${this.address} holds more than it may`);
     if (isWithin) this.mayHoldTooMuch = false;
+  }
+
+  /** Whether a dead letter died before another one, as far as is known. */
+  private diedBefore(gone: KnownMessage, { diedAt, message }: DeadLetter): boolean {
+    const earliest = this.unseen.get(gone);
+    if (earliest !== undefined) return earliest <= diedAt;
+    return gone.diedAt < diedAt || (gone.diedAt === diedAt && (gone.seq ?? 0) < message.seq);
   }
 
   private findDead({ message: { id, seq }, reason }: DeadLetter, now: number): KnownMessage {
@@ -249,6 +265,7 @@ export class KnownQueue {
     check(message.lastError === known.lastError, `${name} failed as ${message.lastError}, not ${known.lastError}`);
     check(message.failures === known.failures, `${name} failed ${message.failures} times, not ${known.failures}`);
     Object.assign(known, { state: "dead", reason, diedAt, expiresAt: undefined });
+    this.unseen.delete(known);
   }
 
   /** Of a queue that drops its oldest: just enough went, and the oldest of those that were free to go. */
@@ -291,6 +308,7 @@ export class KnownQueue {
 
   /** The clock was put forward by this. */
   moveDeadlines(byMs: number): void {
+    this.learnedAt += Math.min(0, byMs);
     for (const known of this.unended) {
       known.deadline += byMs;
       if (known.state === "delayed" && known.isDueFixed) continue;

@@ -1,5 +1,5 @@
 import { sizeOf, type DeadLetter, type DeadSelection, type QueueAddress } from "../../queue/message";
-import type { Change, StoredMessage } from "./journal";
+import type { Change, Journal, StoredMessage } from "./journal";
 import type { Ledger } from "./ledger";
 import type { QueueState } from "./queue-state";
 
@@ -81,19 +81,20 @@ export class DeadRecords {
     let purged = 0;
     for (let more = true; more;) {
       const limit = Math.min(SWEEP, wanted - purged);
-      const count = await this.purgeSome(queue, selection, limit);
+      const count = await this.purgeSome(queue, (journal) => journal.purge(queue.no, selection, limit));
       purged += count;
       more = count === limit && purged < wanted;
     }
     return purged;
   }
 
-  /** Purges the oldest dead letters of a queue that has more than it may. Returns at once. */
+  /** Purges the dead letters that died first, of a queue that has more than it may. Returns at once. */
   trim(queue: QueueState): void {
     const excess = queue.dead - this.ledger.settings.rules.of(queue.address).maxDeadLetters;
     if (excess <= 0 || this.removing.has(queue)) return;
     // What is left is looked at when it is done; when it failed, by the next death.
-    this.purgeSome(queue, {}, Math.min(SWEEP, excess)).catch(() => {});
+    const limit = Math.min(SWEEP, excess);
+    this.purgeSome(queue, (journal) => journal.purgeOldest(queue.no, limit)).catch(() => {});
   }
 
   /**
@@ -147,9 +148,9 @@ export class DeadRecords {
     this.makeRoom(queue);
   }
 
-  private purgeSome(queue: QueueState, selection: DeadSelection, limit: number): Promise<number> {
+  private purgeSome(queue: QueueState, purge: (journal: Journal) => Promise<number>): Promise<number> {
     return this.remove(queue, async () => {
-      const count = await this.ledger.journal.purge(queue.no, selection, limit);
+      const count = await purge(this.ledger.journal);
       queue.dead -= count;
       queue.purged += count;
       return count;

@@ -223,8 +223,10 @@ export interface Journal {
     limit: number,
     spread: { readonly from: number; readonly everyMs: number } | undefined,
   ): Promise<readonly StoredMessage[]>;
-  /** Ends dead letters, `limit` of them at the most, the oldest first. @returns how many. */
+  /** Ends dead letters, `limit` of them at the most, the lowest seq first. @returns how many. */
   purge(queueNo: number, selection: DeadSelection, limit: number): Promise<number>;
+  /** Ends the dead letters that died first, `limit` of them at the most. @returns how many. */
+  purgeOldest(queueNo: number, limit: number): Promise<number>;
   probe(): Promise<void>;
   /** `leased`: what is out, so that its attempts are known exactly at the next start. */
   close(leased: readonly StoredMessage[]): Promise<void>;

@@ -102,6 +102,7 @@ export interface Calls {
     },
     result: number,
   ];
+  purgeOldest: [argument: { readonly queueNo: number; readonly limit: number; readonly now: number }, result: number];
   /** Bytes in the file that hold nothing, and are written before it grows. */
   reusable: [argument: null, result: number];
   probe: [argument: null, result: null];

@@ -17,7 +17,7 @@ import { Packer, type Packed } from "./packed";
 /** A dead letter's message as `messageCells` takes it, with no end of its time. */
 const MESSAGE = `seq, queue, priority, NULL, 0, attempts, failures, id, event, payload, grp, headers, publisher, published_at, room, error, content_check`;
 
-/** Seqs of a queue's dead letters, the oldest first, that meet a selection; what is not asked for is NULL. */
+/** Seqs of a queue's dead letters, the lowest first, that meet a selection; what is not asked for is NULL. */
 const SELECTED = `FROM dead WHERE queue = :queueNo AND seq > :afterSeq
   AND (:ids IS NULL OR id IN (SELECT value FROM json_each(:ids)))
   AND (:event IS NULL OR event = :event) AND (:group IS NULL OR grp = :group) AND (:reason IS NULL OR reason = :reason)
@@ -29,6 +29,7 @@ const SELECTED = `FROM dead WHERE queue = :queueNo AND seq > :afterSeq
 export class DeadRows {
   private readonly rows: Statement;
   private readonly seqs: Statement;
+  private readonly oldest: Statement;
   private readonly putBack: Statement;
   private readonly message: Statement;
   private readonly remove: Statement;
@@ -41,6 +42,9 @@ export class DeadRows {
   ) {
     this.rows = database.prepare(`SELECT ${MESSAGE}, reason, last_holder, died_at ${SELECTED}`).raw();
     this.seqs = database.prepare(`SELECT seq ${SELECTED}`).pluck();
+    this.oldest = database
+      .prepare("SELECT seq FROM dead INDEXED BY dead_age WHERE queue = ? ORDER BY died_at, seq LIMIT ?")
+      .pluck();
     this.putBack = database.prepare(
       `INSERT INTO messages (seq, queue, priority, bytes, due_at, body, attempts, failures, id, event, payload, grp, headers, publisher, published_at, room, error, content_check)
        SELECT seq, queue, priority, ?, ?, 0, attempts, 0, id, event, payload, grp, headers, publisher, published_at, room, error, content_check FROM dead WHERE seq = ?`,
@@ -82,7 +86,14 @@ export class DeadRows {
   }
 
   purge({ queueNo, selection, limit, now }: Calls["purge"][0]): number {
-    const seqs = this.seqs.all(selected(queueNo, selection, limit, 0)) as number[];
+    return this.end(queueNo, this.seqs.all(selected(queueNo, selection, limit, 0)) as number[], now);
+  }
+
+  purgeOldest({ queueNo, limit, now }: Calls["purgeOldest"][0]): number {
+    return this.end(queueNo, this.oldest.all(queueNo, limit) as number[], now);
+  }
+
+  private end(queueNo: number, seqs: readonly number[], now: number): number {
     for (const seq of seqs) {
       const [, , , , , attempts, , id] = this.cellsOf(seq);
       this.remove.run(seq);

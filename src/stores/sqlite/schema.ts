@@ -130,6 +130,10 @@ const MIGRATIONS: readonly string[] = [
     lines TEXT NOT NULL
   );
   `,
+  `
+  -- Past the number that is kept, those that died first go.
+  CREATE INDEX dead_age ON dead (queue, died_at);
+  `,
 ];
 
 /** The version that this Waybill writes. */

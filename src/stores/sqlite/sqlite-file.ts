@@ -161,6 +161,8 @@ export class SqliteFile {
         return this.dead.redrive(call.argument);
       case "purge":
         return this.dead.purge(call.argument);
+      case "purgeOldest":
+        return this.dead.purgeOldest(call.argument);
       case "join": {
         const joined = this.rooms.join(call.argument);
         this.appender.sawSeq(call.argument.firstSeq + countReplayed(joined));

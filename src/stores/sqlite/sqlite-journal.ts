@@ -224,6 +224,10 @@ export class SqliteJournal implements Journal {
     return await this.call("purge", { queueNo, selection, limit, now: this.clock.now() });
   }
 
+  async purgeOldest(queueNo: number, limit: number): Promise<number> {
+    return await this.call("purgeOldest", { queueNo, limit, now: this.clock.now() });
+  }
+
   async probe(): Promise<void> {
     await this.call("probe", null);
   }
