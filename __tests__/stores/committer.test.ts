@@ -1,5 +1,5 @@
-/** What becomes of the calls of a commit that the file refuses, by why it does. */
-import type { Call, CallKind, Calls } from "../../src/stores/sqlite/calls";
+/** What is committed together, and what becomes of the calls of a commit that the file refuses, by why it does. */
+import type { Call, CallKind, Calls, Post } from "../../src/stores/sqlite/calls";
 import { NO_SPACE } from "../../src/stores/sqlite/calls";
 import { Committer } from "../../src/stores/sqlite/committer";
 import { DamagedError } from "../../src/stores/sqlite/damage";
@@ -55,3 +55,24 @@ test("what is damaged is told as such: the store cannot go on with it", () => {
     damaged: expect.stringContaining("message 7 is not what was stored") as string,
   });
 });
+
+test.each([
+  ["an instant", 0, 2],
+  ["a millisecond", 1, 2],
+  ["five milliseconds", 5, 10],
+  ["longer than all posts make up for", 1_000, 100],
+])(
+  "where a commit takes %s, posts that wait are committed together: %d ms, %d posts",
+  (_time, lastCommitMs, together) => {
+    const NUMBERS_PER_CHANGE = 8;
+    const changes = { numbers: new Float64Array(64 * NUMBERS_PER_CHANGE), text: "" };
+    const post: Post = [{ kind: "change", argument: { now: 0, changes } }];
+    const commit = jest.fn((calls: readonly Call[]) => calls.map(() => null));
+    const waiting = Array.from({ length: 99 }, () => post);
+    const committer = new Committer({ lastCommitMs, commit } as unknown as SqliteFile, () => waiting.shift());
+
+    expect(committer.commit(post).answer).toEqual({ results: Array.from({ length: together }, () => null) });
+    expect(commit).toHaveBeenCalledTimes(1);
+    expect(waiting).toHaveLength(100 - together);
+  },
+);

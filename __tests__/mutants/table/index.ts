@@ -1,6 +1,7 @@
 import type { BrokenPromise } from "../mutant";
 import { BOUNDED } from "./bounded";
 import { CONFIRMED } from "./confirmed";
+import { COSTS } from "./costs";
 import { NOTHING_VANISHES } from "./nothing-vanishes";
 import { ONCE_PER_ID } from "./once-per-id";
 import { ONE_HOLDER } from "./one-holder";
@@ -24,4 +25,5 @@ export const BROKEN_PROMISES: readonly BrokenPromise[] = [
   TIME,
   ROOMS,
   OPERATING,
+  COSTS,
 ];

@@ -1,0 +1,96 @@
+import type { BrokenPromise } from "../mutant";
+
+const COUNTS = "__tests__/performance/counts.test.ts";
+const STATEMENTS = { file: COUNTS, test: "three statements each, besides a few a transaction" };
+
+export const COSTS: BrokenPromise = {
+  promise: "A message costs as little as before",
+  mutants: [
+    {
+      name: "client-sends-a-packet-for-each-publish",
+      file: "clients/hub-client/outbox.ts",
+      find: "batch.length < maxBatch &&",
+      replace: "batch.length < Math.min(1, maxBatch) &&",
+      caughtBy: { file: COUNTS, test: "take few enough: packetsIn" },
+    },
+    {
+      name: "client-sends-a-packet-for-each-ack",
+      file: "clients/hub-client/settler.ts",
+      find: "batch.length < maxBatch &&",
+      replace: "batch.length < Math.min(1, maxBatch) &&",
+      caughtBy: { file: COUNTS, test: "take few enough: packetsIn" },
+    },
+    {
+      name: "a-packet-for-each-delivery",
+      file: "src/transport/encoder.ts",
+      find: "count >= limits.maxBatch",
+      replace: "count >= Math.min(1, limits.maxBatch)",
+      caughtBy: { file: COUNTS, test: "take few enough: packetsOut" },
+    },
+    {
+      name: "a-system-call-for-each-packet",
+      file: "src/transport/corked.ts",
+      find: "stream?.cork();",
+      replace: "",
+      caughtBy: { file: COUNTS, test: "take few enough: writes" },
+    },
+    {
+      name: "a-post-for-each-request",
+      file: "src/stores/sqlite/sqlite-journal.ts",
+      find: "gathering.count += rows.length;",
+      replace: "gathering.count += rows.length;\n    this.post();",
+      caughtBy: { file: COUNTS, test: "take few enough: posts" },
+    },
+    {
+      name: "an-answer-for-each-call",
+      file: "src/stores/sqlite/worker.ts",
+      find: "    answer(committed);\n",
+      replace:
+        '    if ("results" in committed) for (const result of committed.results) answer({ results: [result] });\n' +
+        "    else answer(committed);\n",
+      caughtBy: { file: COUNTS, test: "are answered once a transaction" },
+    },
+    {
+      name: "a-transaction-for-each-post",
+      file: "src/stores/sqlite/committer.ts",
+      find: "while (rows < enough) {",
+      replace: "while (rows < Math.min(0, enough)) {",
+      caughtBy: { file: "__tests__/stores/committer.test.ts", test: "posts that wait are committed together" },
+    },
+    {
+      name: "as-many-in-a-transaction-however-slow-the-disk",
+      file: "src/stores/sqlite/committer.ts",
+      find: "Math.max(1, this.file.lastCommitMs)",
+      replace: "1",
+      caughtBy: { file: "__tests__/stores/committer.test.ts", test: "takes five milliseconds, posts that wait" },
+    },
+    {
+      name: "a-call-for-each-append",
+      file: "src/stores/sqlite/sqlite-journal.ts",
+      find: "if (this.gathering?.kind !== kind) {",
+      replace: "if (this.gathering?.kind !== kind || this.hasAppend) {",
+      caughtBy: { file: COUNTS, test: "take few enough: calls" },
+    },
+    {
+      name: "a-transaction-for-each-call",
+      file: "src/stores/sqlite/committer.ts",
+      find: "results: this.file.commit(calls) };",
+      replace: "results: calls.flatMap((call) => this.file.commit([call])) };",
+      caughtBy: { file: COUNTS, test: "one transaction a post" },
+    },
+    {
+      name: "ids-looked-up-before-they-are-written",
+      file: "src/stores/sqlite/id-window.ts",
+      find: "if (!this.olderIsEmpty) {",
+      replace: "if (this.count >= 0) {",
+      caughtBy: STATEMENTS,
+    },
+    {
+      name: "last-seq-written-with-each-message",
+      file: "src/stores/sqlite/appender.ts",
+      find: "this.sawSeq(row.seq);",
+      replace: "this.setLastSeq.run(row.seq);\n      this.sawSeq(row.seq);",
+      caughtBy: STATEMENTS,
+    },
+  ],
+};
