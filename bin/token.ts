@@ -1,12 +1,15 @@
 import { Argument, Command, InvalidArgumentError, Option } from "commander";
 import { config as loadEnvFile } from "dotenv";
 import { sign } from "jsonwebtoken";
-import { readArguments, readClientId, readDuration } from "../clients/terminal/arguments";
+import { readArguments, readClientId } from "../clients/terminal/arguments";
+import { parseDuration } from "../clients/terminal/duration";
 import { EXIT, type ExitCode } from "../clients/terminal/exit-codes";
 import { SETTINGS } from "../src/config";
 import { readSettings, SettingError } from "../src/read-config";
 
-const DEFAULT_EXPIRES_MS = 30 * 24 * 60 * 60 * 1000;
+const DAY_MS = 24 * 60 * 60 * 1000;
+const DEFAULT_EXPIRES_MS = 30 * DAY_MS;
+const MAX_EXPIRES_DAYS = 3_650;
 
 /** What a token allows. A list left out allows all of its kind; `invite` left out allows none. */
 interface TokenClaims {
@@ -49,7 +52,7 @@ function tokenCommand(): Command {
     .addOption(
       new Option("--expires <duration>", "how long it is good for")
         .default(DEFAULT_EXPIRES_MS, "30d")
-        .argParser(readDuration),
+        .argParser(readLifetime),
     )
     .addOption(list("namespaces", "namespaces to connect to (all)", readNamespaces))
     .addOption(list("publish", "queues, inboxes (@name) and rooms (room:name) to publish to (all)"))
@@ -72,6 +75,13 @@ function readSecret(): string | undefined {
     process.stderr.write(`waybill token: ${error.message}\n`);
   }
   return undefined;
+}
+
+/** No timer waits for it: it may be longer than the terminals' durations. */
+function readLifetime(text: string): number {
+  const lifetimeMs = parseDuration(text);
+  if (lifetimeMs !== undefined && lifetimeMs >= 1 && lifetimeMs <= MAX_EXPIRES_DAYS * DAY_MS) return lifetimeMs;
+  throw new InvalidArgumentError(`Write a duration such as 90m, 12h or 30d, up to ${MAX_EXPIRES_DAYS}d.`);
 }
 
 function readNamespaces(text: string): string[] {

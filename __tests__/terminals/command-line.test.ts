@@ -1,5 +1,6 @@
 import { spawn } from "node:child_process";
 import { join } from "node:path";
+import { decode } from "jsonwebtoken";
 import { runDead } from "../../clients/dead";
 import { runDriver } from "../../clients/driver";
 import { runVendor } from "../../clients/vendor";
@@ -66,6 +67,8 @@ test.each<[Command, string]>([
   ["token", ""],
   ["token", "@acme"],
   ["token", "acme --expires never"],
+  ["token", "acme --expires 0s"],
+  ["token", "acme --expires 3651d"],
   ["token", "acme --publish a,,b"],
   ["token", "acme --namespaces caps"],
 ])("%s %s: one line, exit code 2", async (command, args) => {
@@ -85,6 +88,17 @@ test.each(["", "short"])("no token is signed with the secret %j", async (secret)
   const { code, out, complaints } = await run("token", "acme");
   expect({ code, out }).toEqual({ code: 2, out: "" });
   expect(complaints).toMatch(/^waybill token: WAYBILL_AUTH_SECRET[^\n]+\n$/);
+});
+
+test.each([
+  ["1h", 1 / 24],
+  ["30d", 30],
+  ["3650d", 3_650],
+])("a token may be good for %s", async (expires, days) => {
+  jest.replaceProperty(process, "env", { ...process.env, WAYBILL_AUTH_SECRET: "s".repeat(32) });
+  const { code, out } = await run("token", `acme --expires ${expires}`);
+  const { iat, exp } = decode(out.trim()) as { iat: number; exp: number };
+  expect({ code, lifetime: exp - iat }).toEqual({ code: 0, lifetime: days * 86_400 });
 });
 
 test.each([
