@@ -153,7 +153,7 @@ export class HubClient {
    *
    * @param queue undefined for the own inbox.
    * @returns when the hub has taken the consumer on.
-   * @throws WaybillError `INVALID` when this client consumes the queue already; `FORBIDDEN`; `LIMIT_REACHED`.
+   * @throws WaybillError `INVALID` when this client consumes the queue already, or without a handler; `FORBIDDEN`; `LIMIT_REACHED`.
    */
   async consume(queue: string | undefined, handler: MessageHandler, options: ConsumeOptions = {}): Promise<Consumer> {
     if (this.closing) throw closedError();

@@ -103,7 +103,7 @@ describe("connecting", () => {
     await client.ready();
   });
 
-  it.each([{ maxUnconfirmed: 0 }, { maxBatch: Number.NaN }, { requestTimeoutMs: -1 }])("throws for %p", (options) => {
+  it.each([{ maxUnconfirmed: 0 }, { maxBatch: Number.NaN }, { requestTimeoutMs: -1 }, { namespace: "caps" }])("throws for %p", (options) => {
     expect(() => connect(hub().url, options)).toThrow(Object.keys(options)[0]);
   });
 });

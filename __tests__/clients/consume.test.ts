@@ -48,6 +48,13 @@ describe("consuming", () => {
     await expect(consume).rejects.toMatchObject({ code: "INVALID" });
   });
 
+  it("rejects options in the handler's place, before anything is asked of the hub", async () => {
+    const client = connectClient() as unknown as { consume(queue: string, options: object): Promise<unknown> };
+    const refused = client.consume("driver", { prefetch: 5 });
+    await expect(refused).rejects.toMatchObject({ code: "INVALID", message: expect.stringContaining("handler") });
+    expect(hub().requests).toEqual([]);
+  });
+
   it("rejects when the hub refuses for good, and tries again when it refuses for now", async () => {
     const client = connectClient();
     const codes: ("FORBIDDEN" | "STORE_UNAVAILABLE")[] = ["FORBIDDEN", "STORE_UNAVAILABLE"];

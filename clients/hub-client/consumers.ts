@@ -31,6 +31,10 @@ export class Consumers {
     if (queue !== undefined && (typeof queue !== "string" || queue === "")) {
       throw new WaybillError("INVALID", "queue must be a non-empty string, or undefined for the own inbox.");
     }
+    // Without one each delivery would fail, and its message be a dead letter soon.
+    if (typeof handler !== "function") {
+      throw new WaybillError("INVALID", "handler must be a function: consume(queue, handler, options).");
+    }
     if (prefetch !== undefined && !(Number.isInteger(prefetch) && prefetch >= 1)) {
       throw new WaybillError("INVALID", "prefetch must be a whole number of at least 1.");
     }

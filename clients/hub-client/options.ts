@@ -1,4 +1,5 @@
 import { WaybillError } from "../../src/protocol/errors";
+import { isNamespace } from "../../src/protocol/names";
 
 export interface HubClientOptions {
   /** Socket.IO namespace; `/` where it is left out. */
@@ -55,6 +56,10 @@ export function readOptions(options: HubClientOptions): ClientSettings {
     if (!(Number.isFinite(settings[name]) && settings[name] >= 1)) {
       throw new WaybillError("INVALID", `${name} must be a number of at least 1, not ${String(settings[name])}.`);
     }
+  }
+  // Of what is no namespace the hub cannot even say that it has none.
+  if (!isNamespace(settings.namespace)) {
+    throw new WaybillError("INVALID", `namespace must begin with a slash, such as /caps, not "${settings.namespace}".`);
   }
   return settings;
 }
