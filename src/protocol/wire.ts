@@ -162,7 +162,7 @@ export interface DeadLetterMessage {
   /** How often it was given out, and how many of those deliveries failed. */
   attempts: number;
   failures: number;
-  /** `clientId` of who had it last. */
+  /** `clientId` of who had it when it died; nobody has what expires or is pushed out. */
   lastHolder?: string;
   diedAt: string;
 }

@@ -126,7 +126,7 @@ export { DEAD_REASONS, type DeadReason };
 export interface DeadLetter {
   readonly message: Message;
   readonly reason: DeadReason;
-  /** The client that had it last; undefined: it was never out since the hub's start. */
+  /** The client that had it when it died; undefined: nobody had, it expired or was pushed out. */
   readonly lastHolder: string | undefined;
   readonly diedAt: number;
 }

@@ -60,7 +60,7 @@ export type Change =
       readonly failures: number;
       readonly reason: DeadReason;
       readonly error: string | undefined;
-      /** The client that had it last. */
+      /** The client that had it; undefined: it was not out. */
       readonly lastHolder: string | undefined;
     };
 
