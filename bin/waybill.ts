@@ -47,6 +47,7 @@ waybill <command> --help says more.
 `;
 
 async function run([name, ...argv]: readonly string[]): Promise<number> {
+  if (name === "help" && argv[0] !== undefined) return run([argv[0], "--help"]);
   if (name === "--help" || name === "-h" || name === "help") {
     process.stdout.write(USAGE);
     return 0;

@@ -110,6 +110,15 @@ test.each([
   expect(ended.complaints).toMatch(complaint);
 });
 
+test("waybill help <command> says what <command> --help does, and that there is no such command", async () => {
+  const [help, asked, bogus] = await Promise.all(
+    ["why --help", "help why", "help bogus"].map((args) => new TerminalProcess(args).ended),
+  );
+  expect(asked).toEqual(help);
+  expect(asked?.lines[0]).toMatch(/^Usage: waybill why /);
+  expect(bogus).toMatchObject({ code: 2, complaints: expect.stringMatching(/no such command: bogus/) as string });
+});
+
 test.each(["--help", "hub --help", "vendor --help"])(
   "waybill %s | head: a reader that goes away is no crash",
   async (args) => {
