@@ -6,6 +6,7 @@ import { runDriver } from "../../clients/driver";
 import { runVendor } from "../../clients/vendor";
 import { runWhy } from "../../clients/why";
 import { runToken } from "../../bin/token";
+import manifest from "../../package.json";
 import { TerminalProcess } from "./terminal-process";
 
 const RUN = { vendor: runVendor, driver: runDriver, dead: runDead, why: runWhy, token: runToken };
@@ -108,6 +109,13 @@ test.each([
   const ended = await new TerminalProcess(args).ended;
   expect(ended).toMatchObject({ code, lines: [] });
   expect(ended.complaints).toMatch(complaint);
+});
+
+test("each command is an npm script as well, for those who have the source", async () => {
+  const { lines } = await new TerminalProcess("--help").ended;
+  const commands = lines.flatMap((line) => /^ {2}([a-z]+) +\S/.exec(line)?.[1] ?? []);
+  expect(commands).toContain("salvage");
+  expect(Object.keys(manifest.scripts)).toEqual(expect.arrayContaining(commands));
 });
 
 test("waybill help <command> says what <command> --help does, and that there is no such command", async () => {
