@@ -71,7 +71,8 @@ export class SqliteInProcess implements StoreUnderTest {
       if (!this.mayBeLost) throw error;
     };
     const { laneWindow = Infinity } = settings;
-    this.store = await LedgerStore.open(new SqliteJournal(this.worker, clock, lost), { ...settings, laneWindow });
+    const journal = new SqliteJournal(this.worker, clock, lost);
+    this.store = await LedgerStore.open(journal, { ...settings, laneWindow }, clock);
     return this.store;
   }
 }

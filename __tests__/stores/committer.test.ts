@@ -6,7 +6,7 @@ import { DamagedError } from "../../src/stores/sqlite/damage";
 import type { SqliteFile } from "../../src/stores/sqlite/sqlite-file";
 
 const NOTHING = { numbers: new Float64Array(0), text: "" };
-const APPEND: Call = { kind: "append", argument: { rows: NOTHING } };
+const APPEND: Call = { kind: "append", argument: { rows: NOTHING, copies: 0 } };
 const ACK: Call = { kind: "change", argument: { now: 0, changes: NOTHING } };
 const PROBE: Call = { kind: "probe", argument: null };
 

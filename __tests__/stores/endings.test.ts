@@ -52,7 +52,7 @@ test("an ending has the hub's time, which follows a step of the clock where the 
 test("so has a purge", () => {
   const row = storedMessage(1);
   const rows = packRows([{ message: row, dueAt: undefined, isDueFixed: false, resident: true }]);
-  carryOut({ kind: "append", argument: { rows } });
+  carryOut({ kind: "append", argument: { rows, copies: 0 } });
   const dead: Change = { kind: "dead", row, failures: 1, reason: "refused", error: "torn", lastHolder: "c" };
   carryOut({ kind: "change", argument: { now: THREAD_TIME, changes: packChanges([dead]) } });
   const later = THREAD_TIME + HOUR_MS;

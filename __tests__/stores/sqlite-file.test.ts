@@ -33,7 +33,7 @@ afterEach(() => file.close());
 function append(seq: number): Call {
   const packer = new Packer(16);
   packRow(packer, { message: storedMessage(seq), dueAt: undefined, isDueFixed: false, resident: true });
-  return { kind: "append", argument: { rows: packer.pack() } };
+  return { kind: "append", argument: { rows: packer.pack(), copies: 0 } };
 }
 
 function ack(seq: number): Call {

@@ -103,7 +103,7 @@ export class MemoryJournal implements Journal {
         if (first !== 0) return first;
         if ("copies" in row) {
           this.keepHistory({ ...row });
-          for (const copy of row.copies) this.addRow(copy);
+          this.addCopies(row);
         } else {
           this.addRow(row);
         }
@@ -317,6 +317,13 @@ export class MemoryJournal implements Journal {
 
   close(): Promise<void> {
     return Promise.resolve();
+  }
+
+  private addCopies({ copies, dueAt, isDueFixed }: RoomAppendRow): void {
+    const resident = new Set(copies.resident);
+    for (let place = 0; place < copies.count; place++) {
+      this.addRow({ message: copies.at(place), dueAt, isDueFixed, resident: resident.has(place) });
+    }
   }
 
   private addRow({ message, dueAt, isDueFixed, resident }: AppendRow): void {

@@ -51,7 +51,7 @@ export async function openStore(
   const { scheme, rest } = /^(?<scheme>[a-z]+):(?<rest>.*)$/.exec(url)?.groups ?? {};
   if (scheme === "memory" && rest === "") {
     const unbounded = { ...settings, laneWindow: Infinity, residentBytes: Infinity };
-    return LedgerStore.open(new MemoryJournal(settings, clock), unbounded);
+    return LedgerStore.open(new MemoryJournal(settings, clock), unbounded, clock);
   }
   if (scheme === "sqlite" && rest) {
     const { dedupWindowMs, dedupMaxIds, historyMessages, historyMs, maxEndings } = settings;
@@ -65,7 +65,7 @@ export async function openStore(
     });
     const space = new DiskSpace(rest, settings.minFreeBytes ?? 0, clock, onDiskSpace);
     const journal = new SqliteJournal(worker, clock, onBroken, space);
-    return LedgerStore.open(journal, { ...settings, laneWindow: settings.laneWindow ?? LANE_WINDOW });
+    return LedgerStore.open(journal, { ...settings, laneWindow: settings.laneWindow ?? LANE_WINDOW }, clock);
   }
   throw new Error(`"${url}" names no store: use sqlite:<path of a file> or memory:`);
 }

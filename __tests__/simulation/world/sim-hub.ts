@@ -76,7 +76,7 @@ export class SimHub {
   async start(): Promise<void> {
     const { machine, settings, process } = this;
     const journal = new SqliteJournal(this.worker, process, () => this.onLost());
-    this.store = await LedgerStore.open(journal, settings.ledger);
+    this.store = await LedgerStore.open(journal, settings.ledger, process);
     this.broker = new Broker(
       this.store,
       process,

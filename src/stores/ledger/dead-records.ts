@@ -124,7 +124,7 @@ export class DeadRecords {
         // The next message tries again.
         this.making.delete(queue);
         for (const message of dropped) {
-          queue.addToTotal(message);
+          queue.addToTotal(sizeOf(message));
           queue.putBack(message);
           this.ledger.lookForExpiryAt(message.expiresAt);
         }
@@ -176,7 +176,7 @@ export class DeadRecords {
   /** A dead letter is a message of its queue again. */
   private revive(queue: QueueState, message: StoredMessage, delayed: boolean): void {
     queue.dead--;
-    queue.addToTotal(message);
+    queue.addToTotal(sizeOf(message));
     if (delayed) queue.delay(sizeOf(message));
     else queue.admit(message);
   }

@@ -133,7 +133,7 @@ export class Deadlines {
     for (const rows of this.ledger.arriving) {
       for (const row of rows) {
         yield row.message;
-        if ("copies" in row) for (const copy of row.copies) yield copy.message;
+        if ("copies" in row) yield* row.copies.made();
       }
     }
   }

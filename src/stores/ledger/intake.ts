@@ -1,26 +1,45 @@
 import { WaybillError } from "../../protocol/errors";
-import {
-  isRoomAddress,
-  roomNameOf,
-  sizeOf,
-  type NewMessage,
-  type QueueAddress,
-  type RoomAddress,
-} from "../../queue/message";
+import { isRoomAddress, type NewMessage, type RoomAddress } from "../../queue/message";
 import type { QueueRules } from "../../queue/queue-rules";
 import type { AppendResult } from "../../queue/store";
-import type { AppendRow, RoomAppendRow, StoredMessage } from "./journal";
+import { arriveInQueue, arriveInRoom, type Arrival } from "./arrival";
 import type { Ledger } from "./ledger";
 import type { QueueState } from "./queue-state";
 
-/** A message for which there is no room, and its place among those of its publish. */
-interface Refused {
-  readonly place: number;
-  readonly message: NewMessage;
+/** Copies of messages to rooms that are given their places in a row: a few milliseconds, in which nothing else is done. */
+const COPIES_IN_A_ROW = 4_096;
+
+/** Messages that were handed in together. */
+interface Batch {
+  readonly messages: readonly NewMessage[];
+  /** One for each that has been looked at, in order. */
+  readonly results: AppendResult[];
+  /** Those parts of it that are on their way: each resolves with why it was not written. */
+  readonly portions: Promise<unknown>[];
+  /** Called when all of it is on its way, or cannot be. */
+  readonly planned: () => void;
+  readonly failed: (error: unknown) => void;
 }
 
-/** Takes new messages in: gives them their places, has them written, and counts them. */
+/** What of a batch is written together. */
+interface Portion {
+  readonly arrivals: Arrival[];
+  /** Where in the batch each of them stands. */
+  readonly places: number[];
+  /** Where those stand for which there is no room. */
+  readonly refused: number[];
+}
+
+/**
+ * Takes new messages in: gives them their places, has them written, and counts them. Large rooms are taken in bit by bit,
+ * so that others have their turn in between; what comes meanwhile waits in line, so that its messages go behind theirs.
+ */
 export class Intake {
+  /** Batches that are not on their way yet, or not all of them. */
+  private readonly line: Batch[] = [];
+  private copiesInARow = 0;
+  private isResting = false;
+
   /** @param overfull called for a queue that holds more than its rules allow: its oldest may have to go. */
   constructor(
     private readonly ledger: Ledger,
@@ -28,70 +47,116 @@ export class Intake {
   ) {}
 
   async append(messages: readonly NewMessage[]): Promise<readonly AppendResult[]> {
-    const results: AppendResult[] = [];
-    const rows: (AppendRow | RoomAppendRow)[] = [];
-    const places: number[] = [];
-    const refused: Refused[] = [];
-    for (const message of messages) {
-      const row = this.planRow(message);
-      if (row instanceof WaybillError) {
-        const place = results.push({ error: row }) - 1;
-        if (row.code === "QUEUE_FULL") refused.push({ place, message });
-        continue;
-      }
-      places.push(results.push({ status: "stored", seq: row.message.seq }) - 1);
-      rows.push(row);
-    }
-    const written = this.write(rows, places, results, messages[0]?.publishedAt ?? 0);
-    // After them: one of this very batch may be the first of its id.
-    const told = this.tellThoseStoredBefore(refused, results);
-    try {
-      await written;
-    } catch (error) {
-      await this.refuseForTheDisk(messages, results, error);
-    }
-    await told;
+    const { results, portions } = await this.lineUp(messages);
+    const failures = (await Promise.all(portions)).filter((failure) => failure !== undefined);
+    const [failure] = failures;
+    if (failure !== undefined && results.every((result) => "error" in result && result.error === failure)) throw failure;
     return results;
   }
 
-  /** Nothing was written: where that is because the disk is full, what can still be told is which of them were before. */
-  private async refuseForTheDisk(
-    messages: readonly NewMessage[],
-    results: AppendResult[],
-    error: unknown,
-  ): Promise<void> {
-    if (!(error instanceof WaybillError && error.code === "DISK_FULL")) throw error;
-    const refused = messages.flatMap((message, place): Refused[] => {
-      const result = results[place];
-      if (result === undefined || "error" in result || result.status === "duplicate") return [];
-      results[place] = { error };
-      return [{ place, message }];
-    });
-    const told = await this.tellThoseStoredBefore(refused, results);
-    if (told === 0 && refused.length === messages.length) throw error;
+  /** Sends all that waits in line on its way. */
+  takeInAll(): void {
+    this.takeIn(Infinity);
   }
 
-  private async write(
-    rows: readonly (AppendRow | RoomAppendRow)[],
-    places: readonly number[],
-    results: AppendResult[],
-    now: number,
-  ): Promise<void> {
-    if (rows.length === 0) return;
+  private lineUp(messages: readonly NewMessage[]): Promise<Batch> {
+    return new Promise((resolve, reject) => {
+      const batch: Batch = { messages, results: [], portions: [], planned: () => resolve(batch), failed: reject };
+      this.line.push(batch);
+      if (!this.isResting) this.takeIn(COPIES_IN_A_ROW);
+    });
+  }
+
+  private takeIn(copiesInARow: number): void {
+    for (let batch = this.line[0]; batch !== undefined; batch = this.line[0]) {
+      if (this.copiesInARow >= copiesInARow) {
+        this.rest();
+        return;
+      }
+      try {
+        batch.portions.push(this.finish(batch, this.planPortion(batch, copiesInARow)));
+        if (batch.results.length < batch.messages.length) continue;
+        batch.planned();
+      } catch (error) {
+        batch.failed(error);
+      }
+      this.line.shift();
+    }
+  }
+
+  /** Goes on when others have had their turn. */
+  private rest(): void {
+    if (this.isResting) return;
+    this.isResting = true;
+    this.ledger.clock.soon(() => {
+      this.isResting = false;
+      this.copiesInARow = 0;
+      this.takeIn(COPIES_IN_A_ROW);
+    });
+  }
+
+  private planPortion({ messages, results }: Batch, copiesInARow: number): Portion {
+    const portion: Portion = { arrivals: [], places: [], refused: [] };
+    for (let message = messages[results.length]; message !== undefined; message = messages[results.length]) {
+      const arrival = this.plan(message);
+      if (arrival instanceof WaybillError) {
+        const place = results.push({ error: arrival }) - 1;
+        if (arrival.code === "QUEUE_FULL") portion.refused.push(place);
+        continue;
+      }
+      portion.places.push(results.push({ status: "stored", seq: arrival.row.message.seq }) - 1);
+      portion.arrivals.push(arrival);
+      if ("copies" in arrival.row) this.copiesInARow += arrival.row.copies.count;
+      if (this.copiesInARow >= copiesInARow) break;
+    }
+    return portion;
+  }
+
+  /** @returns why the portion was not written; undefined: it was. */
+  private async finish(batch: Batch, portion: Portion): Promise<unknown> {
+    const written = this.write(batch, portion);
+    // After them: one of this very batch may be the first of its id.
+    const told = this.tellThoseStoredBefore(batch, portion.refused);
+    let failure: unknown;
+    try {
+      await written;
+    } catch (error) {
+      failure = error;
+      await this.refuse(batch, portion, error);
+    }
+    await told;
+    return failure;
+  }
+
+  /** Nothing was written: where that is because the disk is full, what can still be told is which of them were before. */
+  private async refuse({ messages, results }: Batch, { places }: Portion, error: unknown): Promise<void> {
+    if (!(error instanceof WaybillError)) throw error;
+    const refused = places.filter((place) => {
+      const result = results[place];
+      if (result === undefined || "error" in result || result.status === "duplicate") return false;
+      results[place] = { error };
+      return true;
+    });
+    if (error.code === "DISK_FULL") await this.tellThoseStoredBefore({ messages, results }, refused);
+  }
+
+  private async write({ messages, results }: Batch, { arrivals, places }: Portion): Promise<void> {
+    if (arrivals.length === 0) return;
+    const rows = arrivals.map(({ row }) => row);
+    const touched = new Set<QueueState>();
     let firsts: readonly number[];
     this.ledger.arriving.add(rows);
     try {
-      firsts = await this.ledger.journal.append(rows, now);
+      firsts = await this.ledger.journal.append(rows, messages[0]?.publishedAt ?? 0);
     } catch (error) {
-      for (const row of rows) this.endAppend(row, false);
+      for (const arrival of arrivals) arrival.end(false, touched);
       throw error;
     } finally {
       this.ledger.arriving.delete(rows);
     }
-    const touched = new Set<QueueState>();
-    for (const [index, row] of rows.entries()) {
+    for (const [index, arrival] of arrivals.entries()) {
       const first = firsts[index] ?? 0;
-      this.endAppend(row, first === 0, touched);
+      arrival.end(first === 0, touched);
       const place = places[index];
       if (first !== 0 && place !== undefined) results[place] = { status: "duplicate", seq: first };
     }
@@ -105,25 +170,27 @@ export class Intake {
    * What is sent again because its answer was lost may have been stored, and have made the queue full itself: its
    * publisher, refused until there is room, would in the end store it twice.
    *
-   * @returns how many of the refused were stored before.
+   * @param refused their places in the batch.
    */
-  private async tellThoseStoredBefore(refused: readonly Refused[], results: AppendResult[]): Promise<number> {
-    const asked = refused.flatMap(({ place, message: { target, id } }) => {
+  private async tellThoseStoredBefore(
+    { messages, results }: Pick<Batch, "messages" | "results">,
+    refused: readonly number[],
+  ): Promise<void> {
+    const asked = refused.flatMap((place) => {
+      const message = messages[place];
+      if (message === undefined) return [];
+      const { target, id } = message;
       const { directory } = this.ledger;
       const no = isRoomAddress(target) ? directory.room(target)?.no : directory.queue(target)?.no;
       return no === undefined ? [] : [{ place, queueNo: no, id }];
     });
-    if (asked.length === 0) return 0;
+    if (asked.length === 0) return;
     // Where it cannot be told, they stay refused.
     const seqs = await this.ledger.journal.firstSeqs(asked).catch(() => []);
-    let told = 0;
     for (const [index, { place }] of asked.entries()) {
       const seq = seqs[index] ?? 0;
-      if (seq === 0) continue;
-      results[place] = { status: "duplicate", seq };
-      told++;
+      if (seq !== 0) results[place] = { status: "duplicate", seq };
     }
-    return told;
   }
 
   /** Looks whether a queue holds more than its rules allow. */
@@ -149,101 +216,24 @@ export class Intake {
     return this.ledger.settings.rules.of(queue.address);
   }
 
-  private planRow(message: NewMessage): AppendRow | RoomAppendRow | WaybillError {
+  private plan(message: NewMessage): Arrival | WaybillError {
+    const { target, publisher } = message;
     try {
-      return isRoomAddress(message.target)
-        ? this.planRoomRow(message, message.target)
-        : this.planQueueRow(message, this.ledger.directory.openQueue(message.target, message.publisher), undefined);
+      if (isRoomAddress(target)) return this.planForRoom(message, target);
+      const queue = this.ledger.directory.openQueue(target, publisher);
+      this.refuseWhenFull(queue);
+      return arriveInQueue(this.ledger, message, queue);
     } catch (error) {
       if (error instanceof WaybillError) return error;
       throw error;
     }
   }
 
-  private planRoomRow(message: NewMessage, address: RoomAddress): RoomAppendRow {
+  private planForRoom(message: NewMessage, address: RoomAddress): Arrival {
     const room = this.ledger.directory.openRoom(address, message.publisher);
-    const stored = this.storedMessage(message, room.no, address as unknown as QueueAddress, undefined, 0);
-    const inboxes = [...room.inboxes()];
     // Before the first copy is planned: a message goes to all members or to none.
-    for (const inbox of inboxes) this.refuseWhenFull(inbox);
-    const copies = inboxes.map((inbox) => this.planQueueRow(message, inbox, stored));
-    return { message: stored, dueAt: message.dueAt, isDueFixed: message.isDueFixed, copies };
-  }
-
-  private planQueueRow(message: NewMessage, queue: QueueState, roomMessage: StoredMessage | undefined): AppendRow {
-    const { settings, budget } = this.ledger;
-    this.refuseWhenFull(queue);
-    const room = roomMessage && roomNameOf(message.target as RoomAddress);
-    const stored = this.storedMessage(message, queue.no, queue.address, room, roomMessage?.seq ?? 0);
-    queue.beginArrival(stored);
-    const { dueAt, isDueFixed } = message;
-    if (dueAt !== undefined) return { message: stored, dueAt, isDueFixed, resident: false };
-    const lane = queue.lane(message.priority);
-    const resident = lane.open && lane.claimed < settings.laneWindow && !budget.isSpent;
-    if (resident) {
-      lane.beginReserve();
-      budget.take(stored);
-    } else {
-      lane.beginSpill(stored.seq);
-    }
-    return { message: stored, dueAt: undefined, isDueFixed, resident };
-  }
-
-  private storedMessage(
-    message: NewMessage,
-    queueNo: number,
-    queue: QueueAddress,
-    room: string | undefined,
-    body: number,
-  ): StoredMessage {
-    return {
-      seq: ++this.ledger.lastSeq,
-      queueNo,
-      queue,
-      id: message.id,
-      event: message.event,
-      payload: message.payload,
-      priority: message.priority,
-      group: message.group,
-      headers: message.headers,
-      publisher: message.publisher,
-      publishedAt: message.publishedAt,
-      expiresAt: message.expiresAt,
-      room,
-      body,
-      attempts: 0,
-      failures: 0,
-      lastError: undefined,
-    };
-  }
-
-  private endAppend(row: AppendRow | RoomAppendRow, stored: boolean, touched?: Set<QueueState>): void {
-    if ("copies" in row) {
-      for (const copy of row.copies) this.endAppend(copy, stored, touched);
-      return;
-    }
-    const { message, dueAt, resident } = row;
-    const queue = this.ledger.directory.queueNo(message.queueNo);
-    if (queue === undefined) return;
-    queue.endArrival(message, stored);
-    if (stored) {
-      touched?.add(queue);
-      this.ledger.lookForExpiryAt(message.expiresAt);
-    }
-    if (dueAt !== undefined) {
-      if (!stored) return;
-      queue.delay(sizeOf(message));
-      this.ledger.lookForDueAt(dueAt);
-      return;
-    }
-    const lane = queue.lane(message.priority);
-    if (resident) {
-      lane.endReserve();
-      this.ledger.budget.giveBack(message);
-      if (stored) lane.list.insert(message);
-    } else {
-      lane.endSpill(stored ? 1 : 0);
-    }
+    for (const inbox of room.inboxes().queues) this.refuseWhenFull(inbox);
+    return arriveInRoom(this.ledger, message, room);
   }
 }
 

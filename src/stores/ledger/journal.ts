@@ -9,6 +9,7 @@ import type {
   RoomAddress,
 } from "../../queue/message";
 import type { HistoryGap, Since } from "../../queue/store";
+import type { RoomCopies } from "./room-copies";
 
 /** A message as the ledger keeps it. */
 export interface StoredMessage extends Message {
@@ -28,13 +29,14 @@ export interface AppendRow {
   readonly resident: boolean;
 }
 
-/** A message to a room: its content once, and a row for every member's inbox. */
+/** A message to a room: its content once, and a copy for every member's inbox. */
 export interface RoomAppendRow {
   /** Under the room's own number and seq. */
   readonly message: StoredMessage;
   readonly dueAt: number | undefined;
   readonly isDueFixed: boolean;
-  readonly copies: readonly AppendRow[];
+  /** As delayed as the message. */
+  readonly copies: RoomCopies;
 }
 
 /** What a stored message is found by. */

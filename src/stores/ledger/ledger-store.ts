@@ -1,4 +1,5 @@
 import type { Durability } from "../../protocol/wire";
+import { systemClock, type Clock } from "../../queue/clock";
 import {
   inboxOwnerOf,
   PRIORITIES,
@@ -47,9 +48,13 @@ export class LedgerStore implements Store {
   private readonly tracing: Tracing;
 
   /** Opens the store on its journal. */
-  static async open(journal: Journal, settings: LedgerSettings): Promise<LedgerStore> {
+  static async open(
+    journal: Journal,
+    settings: LedgerSettings,
+    clock: Pick<Clock, "soon"> = systemClock,
+  ): Promise<LedgerStore> {
     const snapshot = await journal.load();
-    const store = new LedgerStore(journal, settings);
+    const store = new LedgerStore(journal, settings, clock);
     store.ledger.restore(snapshot);
     return store;
   }
@@ -57,9 +62,10 @@ export class LedgerStore implements Store {
   private constructor(
     private readonly journal: Journal,
     settings: LedgerSettings,
+    clock: Pick<Clock, "soon">,
   ) {
     this.durability = journal.durability;
-    this.ledger = new Ledger(journal, settings);
+    this.ledger = new Ledger(journal, settings, clock);
     this.paging = new Paging(this.ledger, (queue) => this.dead.readIn(queue));
     const becameReady = (queue: QueueState): void => {
       this.paging.shorten(queue);
@@ -158,6 +164,8 @@ export class LedgerStore implements Store {
   }
 
   moveDeadlines(byMs: number): Promise<void> {
+    // What came before is of the time before: it moves along once it has its place.
+    this.intake.takeInAll();
     return this.deadlines.move(byMs);
   }
 
@@ -256,6 +264,7 @@ export class LedgerStore implements Store {
   }
 
   close(): Promise<void> {
+    this.intake.takeInAll();
     const leased: StoredMessage[] = [];
     for (const queue of this.ledger.leasing) {
       for (const lease of queue.leases.values()) leased.push(lease.message);

@@ -1,3 +1,4 @@
+import type { Clock } from "../../queue/clock";
 import type { QueueAddress } from "../../queue/message";
 import type { RuleBook } from "../../queue/queue-rules";
 import { Directory, type DirectoryLimits } from "./directory";
@@ -34,6 +35,7 @@ export class Ledger {
   constructor(
     readonly journal: Journal,
     readonly settings: LedgerSettings,
+    readonly clock: Pick<Clock, "soon">,
   ) {
     this.budget = new MemoryBudget(settings.residentBytes);
     this.directory = new Directory(journal, settings, this.budget);

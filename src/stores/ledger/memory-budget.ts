@@ -1,7 +1,4 @@
-import { sizeOf } from "../../queue/message";
-import type { StoredMessage } from "./journal";
-
-/** Counts the bytes of waiting messages that are in memory, of all queues together. */
+/** Counts the bytes, as `sizeOf` does, of waiting messages that are in memory, of all queues together. */
 export class MemoryBudget {
   private bytes = 0;
 
@@ -17,11 +14,11 @@ export class MemoryBudget {
     return Math.max(0, this.limit - this.bytes);
   }
 
-  take(message: StoredMessage): void {
-    this.bytes += sizeOf(message);
+  take(bytes: number): void {
+    this.bytes += bytes;
   }
 
-  giveBack(message: StoredMessage): void {
-    this.bytes -= sizeOf(message);
+  giveBack(bytes: number): void {
+    this.bytes -= bytes;
   }
 }

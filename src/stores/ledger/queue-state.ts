@@ -87,10 +87,10 @@ export class QueueState {
     return false;
   }
 
-  /** Adds a message to what the queue holds, whatever its state. */
-  addToTotal(message: StoredMessage): void {
+  /** Adds a message, by its bytes, to what the queue holds, whatever its state. */
+  addToTotal(bytes: number): void {
     this.total++;
-    this.bytes += sizeOf(message);
+    this.bytes += bytes;
   }
 
   /** Takes a message, by its bytes, off what the queue holds. */
@@ -99,18 +99,16 @@ export class QueueState {
     this.bytes -= bytes;
   }
 
-  /** A message is on its way to be stored. */
-  beginArrival(message: StoredMessage): void {
-    const bytes = sizeOf(message);
-    this.addToTotal(message);
+  /** A message of so many bytes is on its way to be stored. */
+  beginArrival(bytes: number): void {
+    this.addToTotal(bytes);
     this.heldBytes += bytes;
     this.arriving++;
     this.arrivingBytes += bytes;
   }
 
   /** It was stored, or, being a duplicate or refused, was not. */
-  endArrival(message: StoredMessage, stored: boolean): void {
-    const bytes = sizeOf(message);
+  endArrival(bytes: number, stored: boolean): void {
     this.heldBytes -= bytes;
     this.arriving--;
     this.arrivingBytes -= bytes;

@@ -10,12 +10,21 @@ interface Member {
   joining: number;
 }
 
+/** Inboxes in a fixed order. All messages to a room share them as long as its members stay the same. */
+export interface Inboxes {
+  readonly queues: readonly QueueState[];
+  /** Their numbers, in one piece for the storage thread. */
+  readonly numbers: Float64Array;
+}
+
 /**
  * A room and the inboxes that its messages go to: those that joined, from the moment they asked. Requests of one inbox
  * may be under way together: of those that succeed, the one that was made last decides.
  */
 export class RoomState {
   private readonly members = new Map<QueueState, Member>();
+  /** Made when a message asks for it, and kept until somebody comes or goes. */
+  private listed: Inboxes | undefined;
   private lastRequest = 0;
 
   constructor(
@@ -28,8 +37,9 @@ export class RoomState {
     return this.members.size;
   }
 
-  inboxes(): Iterable<QueueState> {
-    return this.members.keys();
+  /** The inboxes that a message goes to now. */
+  inboxes(): Inboxes {
+    return (this.listed ??= listOf([...this.members.keys()]));
   }
 
   has(inbox: QueueState): boolean {
@@ -38,13 +48,12 @@ export class RoomState {
 
   /** Puts in an inbox that the journal has. */
   restore(inbox: QueueState): void {
-    this.members.set(inbox, { stored: true, decidedBy: 0, joining: 0 });
+    this.put(inbox, { stored: true, decidedBy: 0, joining: 0 });
   }
 
   /** @returns what to call with the journal's answer. */
   beginJoin(inbox: QueueState): (succeeded: boolean) => void {
-    const member = this.members.get(inbox) ?? { stored: false, decidedBy: 0, joining: 0 };
-    this.members.set(inbox, member);
+    const member = this.members.get(inbox) ?? this.put(inbox, { stored: false, decidedBy: 0, joining: 0 });
     member.joining++;
     const request = ++this.lastRequest;
     return (succeeded) => {
@@ -67,6 +76,18 @@ export class RoomState {
       member.stored = stored;
       member.decidedBy = request;
     }
-    if (!member.stored && member.joining === 0) this.members.delete(inbox);
+    if (member.stored || member.joining > 0) return;
+    this.members.delete(inbox);
+    this.listed = undefined;
   }
+
+  private put(inbox: QueueState, member: Member): Member {
+    this.members.set(inbox, member);
+    this.listed = undefined;
+    return member;
+  }
+}
+
+function listOf(queues: readonly QueueState[]): Inboxes {
+  return { queues, numbers: Float64Array.from(queues, ({ no }) => no) };
 }

@@ -171,8 +171,9 @@ export class WaitingList {
   }
 
   private insertInMemory(message: StoredMessage): void {
-    this.budget.take(message);
-    this.bytes += sizeOf(message);
+    const bytes = sizeOf(message);
+    this.budget.take(bytes);
+    this.bytes += bytes;
     const last = this.messages[this.messages.length - 1];
     const place = placeOf(message);
     if (last === undefined || placeOf(last) < place) {
@@ -185,8 +186,9 @@ export class WaitingList {
   }
 
   private giveBack(message: StoredMessage): void {
-    this.budget.giveBack(message);
-    this.bytes -= sizeOf(message);
+    const bytes = sizeOf(message);
+    this.budget.giveBack(bytes);
+    this.bytes -= bytes;
   }
 
   /** Index of the first message in memory that is not before this place. */

@@ -93,15 +93,16 @@ export class Appender {
   private appendToRoom(unpacker: Unpacker, row: Row, copies: number, isNew: boolean): void {
     const bytes = bytesOf(row);
     if (isNew) this.rooms.addMessage(row, bytes, copies);
-    for (let copy = 0; copy < copies; copy++) {
-      const resident = unpacker.number() === 1;
-      const seq = unpacker.number();
-      const queueNo = unpacker.number();
-      if (!isNew) continue;
-      this.sawSeq(seq);
-      this.insertCopy.run(seq, queueNo, row.priority, bytes, row.dueAt, row.isDueFixed, row.expiresAt, row.seq);
-      if (resident) this.marks.raise(queueNo, row.priority, seq);
+    const inboxes = unpacker.numbers(copies);
+    const resident = unpacker.numbers(unpacker.number());
+    if (!isNew) return;
+    const { seq, priority, dueAt, isDueFixed, expiresAt } = row;
+    const firstCopy = seq + 1;
+    for (const [place, inbox] of inboxes.entries()) {
+      this.insertCopy.run(firstCopy + place, inbox, priority, bytes, dueAt, isDueFixed, expiresAt, seq);
     }
+    this.sawSeq(seq + copies);
+    for (const place of resident) this.marks.raise(inboxes[place] ?? 0, priority, firstCopy + place);
   }
 }
 

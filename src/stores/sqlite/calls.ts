@@ -18,8 +18,8 @@ import type { DeadLetter } from "../../queue/message";
 export interface Calls {
   load: [argument: null, result: Snapshot];
   queue: [argument: { readonly no: number; readonly address: string; readonly creator: string }, result: null];
-  /** The result lists only the duplicates: index and first seq, in turn. */
-  append: [argument: { readonly rows: Packed }, result: readonly number[]];
+  /** `copies`: of rooms' messages. The result lists only the duplicates: index and first seq, in turn. */
+  append: [argument: { readonly rows: Packed; readonly copies: number }, result: readonly number[]];
   firstSeqs: [
     argument: { readonly ids: readonly { readonly queueNo: number; readonly id: string }[] },
     result: readonly number[],
@@ -152,19 +152,18 @@ export const ENDED_HOW: readonly EndedHow[] = ["acked", "expired", "purged"];
 const NUMBERS_PER_ROW = 15;
 const NUMBERS_PER_CHANGE = 8;
 
-/** A row is its kind, what is special to the kind, and its content; a room's message is followed by its copies. */
+/**
+ * A row is its kind, what is special to the kind, and its content. A room's message is followed by the inboxes that have
+ * a copy, with the seqs that come after its own, and by the places of those copies that may be leased at once.
+ */
 export function packRow(packer: Packer, row: AppendRow | RoomAppendRow): void {
   if (!("copies" in row)) {
     packContent(packer.number(ROW_PLAIN).number(row.resident ? 1 : 0), row);
     return;
   }
-  packContent(packer.number(ROW_ROOM).number(row.copies.length), row);
-  for (const { resident, message } of row.copies) {
-    packer
-      .number(resident ? 1 : 0)
-      .number(message.seq)
-      .number(message.queueNo);
-  }
+  const { inboxes, count, resident } = row.copies;
+  packContent(packer.number(ROW_ROOM).number(count), row);
+  packer.numbers(inboxes.numbers).number(resident.length).numbers(resident);
 }
 
 function packContent(packer: Packer, { message, dueAt, isDueFixed }: AppendRow | RoomAppendRow): void {
@@ -203,7 +202,7 @@ export function packChange(packer: Packer, change: Change): void {
 export function rowsIn(calls: readonly Call[]): number {
   let rows = 0;
   for (const call of calls) {
-    if (call.kind === "append") rows += call.argument.rows.numbers.length / NUMBERS_PER_ROW;
+    if (call.kind === "append") rows += call.argument.rows.numbers.length / NUMBERS_PER_ROW + call.argument.copies;
     else if (call.kind === "change") rows += call.argument.changes.numbers.length / NUMBERS_PER_CHANGE;
     else rows++;
   }

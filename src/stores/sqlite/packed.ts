@@ -10,18 +10,26 @@ export interface Packed {
 
 /** Writes values in the order in which `Unpacker` reads them. */
 export class Packer {
-  private numbers: Float64Array;
+  private cells: Float64Array;
   private count = 0;
   private text = "";
 
   /** @param capacity numbers and texts that are to be expected. */
   constructor(capacity: number) {
-    this.numbers = new Float64Array(Math.max(capacity, 16));
+    this.cells = new Float64Array(Math.max(capacity, 16));
   }
 
   number(value: number | null | undefined): this {
-    if (this.count === this.numbers.length) this.grow();
-    this.numbers[this.count++] = value ?? NaN;
+    if (this.count === this.cells.length) this.grow();
+    this.cells[this.count++] = value ?? NaN;
+    return this;
+  }
+
+  /** Numbers of which there is one each. */
+  numbers(values: ArrayLike<number>): this {
+    while (this.count + values.length > this.cells.length) this.grow();
+    this.cells.set(values, this.count);
+    this.count += values.length;
     return this;
   }
 
@@ -32,13 +40,13 @@ export class Packer {
   }
 
   pack(): Packed {
-    return { numbers: this.numbers.slice(0, this.count), text: this.text };
+    return { numbers: this.cells.slice(0, this.count), text: this.text };
   }
 
   private grow(): void {
-    const numbers = new Float64Array(this.numbers.length * 2);
-    numbers.set(this.numbers);
-    this.numbers = numbers;
+    const cells = new Float64Array(this.cells.length * 2);
+    cells.set(this.cells);
+    this.cells = cells;
   }
 }
 
@@ -70,6 +78,14 @@ export class Unpacker {
     const from = this.textAt;
     this.textAt += length;
     return this.packed.text.slice(from, this.textAt);
+  }
+
+  /** So many numbers that `Packer.numbers` wrote. */
+  numbers(count: number): Float64Array {
+    const from = this.at;
+    this.at += count;
+    if (this.at > this.packed.numbers.length) throw new Error("a packed list ended early");
+    return this.packed.numbers.subarray(from, this.at);
   }
 
   string(): string {

@@ -31,8 +31,24 @@ import type { StorageWorker } from "./storage-thread";
 /** A call that the worker has not answered yet. */
 interface Pending {
   readonly kind: CallKind;
+  readonly tally: Tally;
   readonly resolve: (result: never) => void;
   readonly reject: (error: WaybillError) => void;
+}
+
+/** What a call carries. */
+interface Tally {
+  /** Messages, a room's being one, or changes. */
+  rows: number;
+  /** Copies of rooms' messages. */
+  copies: number;
+}
+
+/** An answer that has come for one call. */
+interface Arrived {
+  readonly copies: number;
+  /** Tells who made the call. */
+  readonly tell: () => void;
 }
 
 /** Rows, or changes, of one turn on their way to the worker. */
@@ -40,8 +56,8 @@ type Gathering = {
   [Kind in "append" | "change"]: {
     readonly kind: Kind;
     readonly packer: Packer;
-    /** Rows so far. */
-    count: number;
+    /** So far. */
+    readonly tally: Tally;
     /** Of the call that takes all of them. */
     readonly answer: Promise<Calls[Kind][1]>;
   };
@@ -55,6 +71,10 @@ export class SqliteJournal implements Journal {
   readonly durability = "disk";
   private readonly addresses = new Map<number, QueueAddress>();
   private readonly pending: Pending[] = [];
+  /** Answers that nobody was told yet, in order. */
+  private readonly arrived: Arrived[] = [];
+  /** Enough was told in this turn. */
+  private isResting = false;
   private outbox: (() => Call)[] = [];
   private hasAppend = false;
   /** The last call in the outbox, if it can take more of its kind. */
@@ -102,11 +122,14 @@ export class SqliteJournal implements Journal {
 
   async append(rows: readonly (AppendRow | RoomAppendRow)[]): Promise<readonly number[]> {
     this.space?.refuseWhenLow();
-    const gathering = this.gather("append", (packed) => ({ rows: packed }));
-    const from = gathering.count;
-    for (const row of rows) packRow(gathering.packer, row);
-    gathering.count += rows.length;
-    const duplicates = await gathering.answer;
+    const { packer, tally, answer } = this.gather("append", (packed, { copies }) => ({ rows: packed, copies }));
+    const from = tally.rows;
+    for (const row of rows) {
+      packRow(packer, row);
+      if ("copies" in row) tally.copies += row.copies.count;
+    }
+    tally.rows += rows.length;
+    const duplicates = await answer;
     if (duplicates.length === 0) return NO_DUPLICATES;
     const firsts: number[] = [];
     for (let at = 0; at < duplicates.length; at += 2) {
@@ -249,26 +272,31 @@ export class SqliteJournal implements Journal {
   /** Appends that come one after the other travel, and are carried out, as one call; and so do changes. */
   private gather<Kind extends Gathering["kind"]>(
     kind: Kind,
-    makeArgument: (packed: Packed) => Calls[Kind][0],
+    makeArgument: (packed: Packed, tally: Tally) => Calls[Kind][0],
   ): Extract<Gathering, { kind: Kind }> {
     if (this.gathering?.kind !== kind) {
       const packer = new Packer(GATHERED_CELLS);
-      const answer = this.send(kind, () => makeArgument(packer.pack()));
-      this.gathering = { kind, packer, count: 0, answer } as Gathering;
+      const tally: Tally = { rows: 0, copies: 0 };
+      const answer = this.send(kind, () => makeArgument(packer.pack(), tally), tally);
+      this.gathering = { kind, packer, tally, answer } as Gathering;
     }
     return this.gathering as Extract<Gathering, { kind: Kind }>;
   }
 
   private call<Kind extends CallKind>(kind: Kind, argument: Calls[Kind][0]): Promise<Calls[Kind][1]> {
     this.gathering = undefined;
-    return this.send(kind, () => argument);
+    return this.send(kind, () => argument, SINGLE);
   }
 
   /** @param argument asked for when the call is posted. */
-  private send<Kind extends CallKind>(kind: Kind, argument: () => Calls[Kind][0]): Promise<Calls[Kind][1]> {
+  private send<Kind extends CallKind>(
+    kind: Kind,
+    argument: () => Calls[Kind][0],
+    tally: Tally,
+  ): Promise<Calls[Kind][1]> {
     if (this.broken) return Promise.reject(this.broken);
     return new Promise((resolve, reject) => {
-      this.pending.push({ kind, resolve, reject });
+      this.pending.push({ kind, tally, resolve, reject });
       this.outbox.push(() => ({ kind, argument: argument() }) as Call);
       if (kind === "append") this.hasAppend = true;
       this.postSoon(kind);
@@ -307,21 +335,43 @@ export class SqliteJournal implements Journal {
     }
     if ("failed" in answer) {
       const error = new WaybillError("STORE_UNAVAILABLE", `The store did not take the write: ${answer.failed}.`);
-      for (const { kind, reject } of this.pending.splice(0, answer.count)) {
-        reject(answer.isFull && kind === "append" ? new WaybillError("DISK_FULL", DISK_FULL) : error);
+      for (const { kind, tally, reject } of this.pending.splice(0, answer.count)) {
+        const refusal = answer.isFull && kind === "append" ? new WaybillError("DISK_FULL", DISK_FULL) : error;
+        this.arrived.push({ copies: tally.copies, tell: () => reject(refusal) });
       }
-      return;
+    } else {
+      const done = this.pending.splice(0, answer.results.length);
+      for (const [index, { tally, resolve, reject }] of done.entries()) {
+        const result = answer.results[index];
+        const tell = (): void =>
+          result === NO_SPACE ? reject(new WaybillError("DISK_FULL", DISK_FULL)) : resolve(result as never);
+        this.arrived.push({ copies: tally.copies, tell });
+      }
     }
-    const done = this.pending.splice(0, answer.results.length);
-    for (const [index, { resolve, reject }] of done.entries()) {
-      const result = answer.results[index];
-      if (result === NO_SPACE) reject(new WaybillError("DISK_FULL", DISK_FULL));
-      else resolve(result as never);
+    if (!this.isResting) this.tell(COPIES_IN_A_TURN);
+  }
+
+  /** Hands answers out, in order. What many copies bring with them is spread over turns, so that others have theirs. */
+  private tell(mostCopies: number): void {
+    let copies = 0;
+    let told = 0;
+    for (let next = this.arrived[0]; next !== undefined && copies < mostCopies; next = this.arrived[++told]) {
+      copies += next.copies;
+      next.tell();
     }
+    this.arrived.splice(0, told);
+    if (copies < mostCopies || this.isResting) return;
+    this.isResting = true;
+    this.clock.soon(() => {
+      this.isResting = false;
+      this.tell(COPIES_IN_A_TURN);
+    });
   }
 
   private fail(reason: string): void {
     if (this.broken) return;
+    // What was done before is told as done.
+    this.tell(Infinity);
     this.broken = new WaybillError("STORE_UNAVAILABLE", `The store is gone: ${reason}.`);
     for (const { reject } of this.pending.splice(0)) reject(this.broken);
   }
@@ -334,5 +384,8 @@ export class SqliteJournal implements Journal {
 const RIDE_MS = 2;
 /** Numbers that a call has room for before it grows: a few messages. */
 const GATHERED_CELLS = 512;
+/** Copies of rooms' messages that are answered in one turn of the event loop: a few milliseconds' work for the ledger. */
+const COPIES_IN_A_TURN = 4_096;
+const SINGLE: Tally = { rows: 1, copies: 0 };
 const DISK_FULL = "The disk is full: the publish was not stored.";
 const NO_DUPLICATES: readonly number[] = [];
