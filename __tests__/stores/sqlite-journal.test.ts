@@ -1,4 +1,8 @@
 /** What the journal makes of the answers of a worker that fails, or is lost. */
+import { queueAddress } from "../../src/queue/message";
+import { MemoryBudget } from "../../src/stores/ledger/memory-budget";
+import { QueueState } from "../../src/stores/ledger/queue-state";
+import { RoomCopies } from "../../src/stores/ledger/room-copies";
 import type { Answer, Post } from "../../src/stores/sqlite/calls";
 import { SqliteJournal } from "../../src/stores/sqlite/sqlite-journal";
 import type { StorageWorker, WorkerListener } from "../../src/stores/sqlite/storage-thread";
@@ -96,6 +100,25 @@ test("appends of one turn go as one call, and each hears of its own duplicates o
   worker.answer({ results: [[1, 2, 2, 3]] });
   const [first = [], second = [], third = []] = await appends;
   expect([first[0] ?? 0, first[1], second[0], third[0] ?? 0]).toEqual([0, 2, 3, 0]);
+});
+
+test("what a room's copies bring with them is answered over several turns, in the order of the calls", async () => {
+  const queue = new QueueState(2, queueAddress("/", "@ada"), new MemoryBudget(0));
+  const inboxes = { queues: Array.from({ length: 10_000 }, () => queue), numbers: new Float64Array(10_000).fill(2) };
+  const message = storedMessage(1);
+  const copies = new RoomCopies(message, "north", inboxes, []);
+  const append = () => journal.append([{ message, dueAt: undefined, isDueFixed: false, copies }]);
+  const first = watch(append(), journal.probe());
+  await settled();
+  const second = watch(append());
+  await settled();
+  worker.answer({ results: [[], null] });
+  worker.answer({ results: [[]] });
+  // All that follows in the same turn.
+  for (let step = 0; step < 10; step++) await Promise.resolve();
+  expect([...first, ...second]).toEqual(["done", "waiting", "waiting"]);
+  await settled();
+  expect([...first, ...second]).toEqual(["done", "done", "done"]);
 });
 
 test("damage is the end of the store: all that wait are refused, and all that come", async () => {

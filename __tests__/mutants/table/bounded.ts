@@ -139,7 +139,7 @@ export const BOUNDED: BrokenPromise = {
     {
       name: "room-message-to-some-members-only",
       file: "src/stores/ledger/intake.ts",
-      find: "for (const inbox of inboxes) this.refuseWhenFull(inbox);",
+      find: "for (const inbox of room.inboxes().queues) this.refuseWhenFull(inbox);",
       replace: "",
       caughtBy: { file: MEMORY, test: "refuses a room's message for all members when it does not fit one inbox" },
     },

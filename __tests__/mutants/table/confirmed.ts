@@ -14,8 +14,8 @@ export const CONFIRMED: BrokenPromise = {
     {
       name: "publish-confirmed-although-commit-failed",
       file: "src/stores/ledger/intake.ts",
-      find: "for (const row of rows) this.endAppend(row, false);\n      throw error;",
-      replace: "for (const row of rows) this.endAppend(row, false);\n      return;",
+      find: "for (const arrival of arrivals) arrival.end(false);\n      throw error;",
+      replace: "for (const arrival of arrivals) arrival.end(false);\n      return;",
       caughtBy: { file: "__tests__/stores/ledger-faults.test.ts", test: "a refused append leaves no trace" },
     },
     {
@@ -35,9 +35,8 @@ export const CONFIRMED: BrokenPromise = {
     {
       name: "failed-commit-answered-as-done",
       file: "src/stores/sqlite/sqlite-journal.ts",
-      find: 'for (const { kind, reject } of this.pending.splice(0, answer.count)) {\n        reject(answer.isFull && kind === "append" ? new WaybillError("DISK_FULL", DISK_FULL) : error);',
-      replace:
-        "for (const { resolve } of this.pending.splice(0, answer.count)) {\n        resolve([] as never); void error;",
+      find: "tell: () => call.reject(refusal) });",
+      replace: "tell: () => (refusal.message ? call.resolve([] as never) : undefined) });",
       caughtBy: { file: JOURNAL, test: "a commit that failed is an error to all that were in it, and to nobody else" },
     },
     {

@@ -36,7 +36,7 @@ export const ONCE_PER_ID: BrokenPromise = {
       name: "duplicate-answered-with-its-own-seq",
       file: "src/stores/ledger/intake.ts",
       find: '{ status: "duplicate", seq: first }',
-      replace: '{ status: "duplicate", seq: row.message.seq }',
+      replace: '{ status: "duplicate", seq: arrival.row.message.seq }',
       caughtBy: { file: MEMORY, test: "stores an id once per queue and answers the first seq" },
     },
     {
@@ -87,8 +87,8 @@ export const ONCE_PER_ID: BrokenPromise = {
     {
       name: "stored-message-refused-by-a-queue-that-is-full-by-now",
       file: "src/stores/ledger/intake.ts",
-      find: 'if (row.code === "QUEUE_FULL") refused.push(',
-      replace: 'if (row.code === "INTERNAL") refused.push(',
+      find: 'if (arrival.code === "QUEUE_FULL") portion.refused.push(',
+      replace: 'if (arrival.code === "INTERNAL") portion.refused.push(',
       caughtBy: {
         file: "__tests__/integration/full-queues.test.ts",
         test: "tells a publisher that lost its answer that the message is stored",

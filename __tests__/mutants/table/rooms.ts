@@ -1,6 +1,7 @@
 import type { BrokenPromise } from "../mutant";
 import { LEDGER, MEMORY, SQLITE } from "./suites";
 
+const ROOM_LINE = "__tests__/stores/large-rooms.test.ts";
 const SEAM = "replay their history without gap or double at the seam";
 
 export const ROOMS: BrokenPromise = {
@@ -8,11 +9,25 @@ export const ROOMS: BrokenPromise = {
   mutants: [
     {
       name: "copy-missed-for-one-member",
-      file: "src/stores/ledger/intake.ts",
-      find: "const inboxes = [...room.inboxes()];",
-      replace: "const inboxes = [...room.inboxes()].slice(0, Math.max(1, room.size - 1));",
+      file: "src/stores/ledger/room-state.ts",
+      find: "listOf([...this.members.keys()])",
+      replace: "listOf([...this.members.keys()].slice(0, Math.max(1, this.size - 1)))",
       caughtBy: { file: MEMORY, test: "fan a message out to every member's inbox" },
       hangs: "the copy never comes",
+    },
+    {
+      name: "newcomer-missed-by-the-list-of-members",
+      file: "src/stores/ledger/room-state.ts",
+      find: "this.members.set(inbox, member);\n    this.listed = undefined;",
+      replace: "this.members.set(inbox, member);",
+      caughtBy: { file: ROOM_LINE, test: "who joins while a batch is taken in" },
+    },
+    {
+      name: "overtakes-a-batch-that-is-taken-in",
+      file: "src/stores/ledger/intake.ts",
+      find: "this.line.push(batch);",
+      replace: "this.line.unshift(batch);",
+      caughtBy: { file: ROOM_LINE, test: "what comes meanwhile goes behind it" },
     },
     {
       name: "membership-forgotten-by-a-restart",

@@ -9,12 +9,10 @@ import type { RoomState } from "./room-state";
 /** A message that has its place, and is on its way to be stored. */
 export interface Arrival {
   readonly row: AppendRow | RoomAppendRow;
-  /**
-   * It was stored, or, being a duplicate or refused, was not.
-   *
-   * @param touched queues that have a message more are added to it.
-   */
-  end(stored: boolean, touched: Set<QueueState>): void;
+  /** Where it arrives. */
+  readonly queues: readonly QueueState[];
+  /** It was stored, or, being a duplicate or refused, was not. */
+  end(stored: boolean): void;
 }
 
 /** Gives a message its place in a queue. */
@@ -25,10 +23,8 @@ export function arriveInQueue(ledger: Ledger, message: NewMessage, queue: QueueS
   const { dueAt, isDueFixed } = message;
   return {
     row: { message: stored, dueAt, isDueFixed, resident },
-    end: (isStored, touched) => {
-      content.end(queue, resident, isStored)?.list.insert(stored);
-      if (isStored) touched.add(queue);
-    },
+    queues: [queue],
+    end: (isStored) => content.end(queue, resident, isStored)?.list.insert(stored),
   };
 }
 
@@ -46,13 +42,13 @@ export function arriveInRoom(ledger: Ledger, message: NewMessage, room: RoomStat
   const { dueAt, isDueFixed } = message;
   return {
     row: { message: stored, dueAt, isDueFixed, copies },
-    end: (isStored, touched) => {
+    queues: inboxes.queues,
+    end: (isStored) => {
       let next = 0;
       for (const [place, inbox] of inboxes.queues.entries()) {
         const isResident = resident[next] === place;
         if (isResident) next++;
         content.end(inbox, isResident, isStored)?.list.insert(copies.at(place));
-        if (isStored) touched.add(inbox);
       }
     },
   };

@@ -15,7 +15,7 @@ interface Batch {
   /** One for each that has been looked at, in order. */
   readonly results: AppendResult[];
   /** Those parts of it that are on their way: each resolves with why it was not written. */
-  readonly portions: Promise<unknown>[];
+  readonly portions: Promise<WaybillError | undefined>[];
   /** Called when all of it is on its way, or cannot be. */
   readonly planned: () => void;
   readonly failed: (error: unknown) => void;
@@ -48,9 +48,9 @@ export class Intake {
 
   async append(messages: readonly NewMessage[]): Promise<readonly AppendResult[]> {
     const { results, portions } = await this.lineUp(messages);
-    const failures = (await Promise.all(portions)).filter((failure) => failure !== undefined);
-    const [failure] = failures;
-    if (failure !== undefined && results.every((result) => "error" in result && result.error === failure)) throw failure;
+    const failure = (await Promise.all(portions)).find((each) => each !== undefined);
+    const isAll = results.every((result) => "error" in result && result.error === failure);
+    if (failure !== undefined && isAll) throw failure;
     return results;
   }
 
@@ -74,7 +74,10 @@ export class Intake {
         return;
       }
       try {
-        batch.portions.push(this.finish(batch, this.planPortion(batch, copiesInARow)));
+        const finished = this.finish(batch, this.planPortion(batch, copiesInARow));
+        // Who handed the batch in hears of it when all of it is on its way.
+        finished.catch(() => {});
+        batch.portions.push(finished);
         if (batch.results.length < batch.messages.length) continue;
         batch.planned();
       } catch (error) {
@@ -113,14 +116,15 @@ export class Intake {
   }
 
   /** @returns why the portion was not written; undefined: it was. */
-  private async finish(batch: Batch, portion: Portion): Promise<unknown> {
+  private async finish(batch: Batch, portion: Portion): Promise<WaybillError | undefined> {
     const written = this.write(batch, portion);
     // After them: one of this very batch may be the first of its id.
     const told = this.tellThoseStoredBefore(batch, portion.refused);
-    let failure: unknown;
+    let failure: WaybillError | undefined;
     try {
       await written;
     } catch (error) {
+      if (!(error instanceof WaybillError)) throw error;
       failure = error;
       await this.refuse(batch, portion, error);
     }
@@ -129,8 +133,7 @@ export class Intake {
   }
 
   /** Nothing was written: where that is because the disk is full, what can still be told is which of them were before. */
-  private async refuse({ messages, results }: Batch, { places }: Portion, error: unknown): Promise<void> {
-    if (!(error instanceof WaybillError)) throw error;
+  private async refuse({ messages, results }: Batch, { places }: Portion, error: WaybillError): Promise<void> {
     const refused = places.filter((place) => {
       const result = results[place];
       if (result === undefined || "error" in result || result.status === "duplicate") return false;
@@ -143,24 +146,25 @@ export class Intake {
   private async write({ messages, results }: Batch, { arrivals, places }: Portion): Promise<void> {
     if (arrivals.length === 0) return;
     const rows = arrivals.map(({ row }) => row);
-    const touched = new Set<QueueState>();
     let firsts: readonly number[];
     this.ledger.arriving.add(rows);
     try {
       firsts = await this.ledger.journal.append(rows, messages[0]?.publishedAt ?? 0);
     } catch (error) {
-      for (const arrival of arrivals) arrival.end(false, touched);
+      for (const arrival of arrivals) arrival.end(false);
       throw error;
     } finally {
       this.ledger.arriving.delete(rows);
     }
+    const stored: Arrival[] = [];
     for (const [index, arrival] of arrivals.entries()) {
       const first = firsts[index] ?? 0;
-      arrival.end(first === 0, touched);
+      arrival.end(first === 0);
+      if (first === 0) stored.push(arrival);
       const place = places[index];
       if (first !== 0 && place !== undefined) results[place] = { status: "duplicate", seq: first };
     }
-    for (const queue of touched) {
+    for (const queue of queuesOf(stored)) {
       this.keepWithin(queue);
       this.ledger.hint(queue.address);
     }
@@ -235,6 +239,13 @@ export class Intake {
     for (const inbox of room.inboxes().queues) this.refuseWhenFull(inbox);
     return arriveInRoom(this.ledger, message, room);
   }
+}
+
+/** Each queue once. */
+function queuesOf(arrivals: readonly Arrival[]): Iterable<QueueState> {
+  const [first] = arrivals;
+  if (first !== undefined && arrivals.length === 1) return first.queues;
+  return new Set(arrivals.flatMap(({ queues }) => queues));
 }
 
 /** Whether messages that nobody works on, and that are due, could go to make room. */

@@ -7,7 +7,11 @@ import { examine } from "./examination";
 
 /** Pages of the write-ahead log, 4 KiB each, after which they are copied to the main file. */
 const CHECKPOINT_PAGES = 4_000;
-const CACHE_KIB = 32_768;
+/**
+ * A message to a room touches a page of the index for every member's inbox. What does not fit is written out and read
+ * back within a commit: 10,000 inboxes need more than 40 MiB.
+ */
+const CACHE_KIB = 65_536;
 
 /** A database file that this process has for itself. */
 export class DatabaseFile {

@@ -20,14 +20,14 @@ export class Packer {
   }
 
   number(value: number | null | undefined): this {
-    if (this.count === this.cells.length) this.grow();
+    if (this.count === this.cells.length) this.grow(1);
     this.cells[this.count++] = value ?? NaN;
     return this;
   }
 
   /** Numbers of which there is one each. */
   numbers(values: ArrayLike<number>): this {
-    while (this.count + values.length > this.cells.length) this.grow();
+    if (this.count + values.length > this.cells.length) this.grow(values.length);
     this.cells.set(values, this.count);
     this.count += values.length;
     return this;
@@ -43,8 +43,9 @@ export class Packer {
     return { numbers: this.cells.slice(0, this.count), text: this.text };
   }
 
-  private grow(): void {
-    const cells = new Float64Array(this.cells.length * 2);
+  /** @param by cells that it lacks at the most. */
+  private grow(by: number): void {
+    const cells = new Float64Array(Math.max(this.cells.length * 2, this.cells.length + by));
     cells.set(this.cells);
     this.cells = cells;
   }

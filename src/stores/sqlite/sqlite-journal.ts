@@ -335,9 +335,9 @@ export class SqliteJournal implements Journal {
     }
     if ("failed" in answer) {
       const error = new WaybillError("STORE_UNAVAILABLE", `The store did not take the write: ${answer.failed}.`);
-      for (const { kind, tally, reject } of this.pending.splice(0, answer.count)) {
-        const refusal = answer.isFull && kind === "append" ? new WaybillError("DISK_FULL", DISK_FULL) : error;
-        this.arrived.push({ copies: tally.copies, tell: () => reject(refusal) });
+      for (const call of this.pending.splice(0, answer.count)) {
+        const refusal = answer.isFull && call.kind === "append" ? new WaybillError("DISK_FULL", DISK_FULL) : error;
+        this.arrived.push({ copies: call.tally.copies, tell: () => call.reject(refusal) });
       }
     } else {
       const done = this.pending.splice(0, answer.results.length);
@@ -348,30 +348,28 @@ export class SqliteJournal implements Journal {
         this.arrived.push({ copies: tally.copies, tell });
       }
     }
-    if (!this.isResting) this.tell(COPIES_IN_A_TURN);
+    if (!this.isResting) this.tell();
   }
 
   /** Hands answers out, in order. What many copies bring with them is spread over turns, so that others have theirs. */
-  private tell(mostCopies: number): void {
+  private tell(): void {
     let copies = 0;
     let told = 0;
-    for (let next = this.arrived[0]; next !== undefined && copies < mostCopies; next = this.arrived[++told]) {
+    for (let next = this.arrived[0]; next && copies < COPIES_IN_A_TURN; next = this.arrived[++told]) {
       copies += next.copies;
       next.tell();
     }
     this.arrived.splice(0, told);
-    if (copies < mostCopies || this.isResting) return;
+    if (copies < COPIES_IN_A_TURN) return;
     this.isResting = true;
     this.clock.soon(() => {
       this.isResting = false;
-      this.tell(COPIES_IN_A_TURN);
+      this.tell();
     });
   }
 
   private fail(reason: string): void {
     if (this.broken) return;
-    // What was done before is told as done.
-    this.tell(Infinity);
     this.broken = new WaybillError("STORE_UNAVAILABLE", `The store is gone: ${reason}.`);
     for (const { reject } of this.pending.splice(0)) reject(this.broken);
   }
