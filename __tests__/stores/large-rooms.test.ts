@@ -91,6 +91,9 @@ test("a step of the clock finds all of a batch, also what was not taken in yet",
 
 test("a store that is closed meanwhile has all of it", async () => {
   const appended = store.append(batch);
-  await store.close();
+  const closed = store.close();
+  // Nothing is written after it.
+  ledger.journal.failing = true;
+  await closed;
   expect(await appended).toMatchObject(batch.map(() => stored));
 });
