@@ -37,8 +37,8 @@ export const COSTS: BrokenPromise = {
     {
       name: "a-post-for-each-request",
       file: "src/stores/sqlite/sqlite-journal.ts",
-      find: "gathering.count += rows.length;",
-      replace: "gathering.count += rows.length;\n    this.post();",
+      find: "tally.rows += rows.length;",
+      replace: "tally.rows += rows.length;\n    this.post();",
       caughtBy: { file: COUNTS, test: "take few enough: posts" },
     },
     {

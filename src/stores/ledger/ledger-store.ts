@@ -115,8 +115,7 @@ export class LedgerStore implements Store {
         lease.attempt !== request.attempt ||
         lease.holder !== request.holder
       ) {
-        const acked = queue !== undefined && this.recentAcks.has(queue.no, request.id, request.attempt);
-        results.push(acked && request.settlement.action === "ack" ? "already" : "lost");
+        results.push(queue && this.wasAcked(queue, request) ? "already" : "lost");
         continue;
       }
       if (lease.settling !== undefined) {
@@ -299,6 +298,12 @@ export class LedgerStore implements Store {
       if (message.expiresAt === undefined || message.expiresAt > now || this.deadlines.isBehind) return message;
       void this.deadlines.endInMemory(queue, message);
     }
+  }
+
+  /** Whether this is the ack of a delivery that was acked before, and not of one that somebody else has. */
+  private wasAcked(queue: QueueState, { id, attempt, settlement }: SettleRequest): boolean {
+    if (settlement.action !== "ack" || queue.leases.get(id)?.attempt === attempt) return false;
+    return this.recentAcks.has(queue.no, id, attempt);
   }
 
   private async commit(changes: readonly Change[], settling: readonly Settling[]): Promise<void> {
