@@ -11,6 +11,9 @@ const SLICE = 10_000;
  */
 const TOLD = 20;
 
+/** Queues whose dead letters are looked through at once. */
+const ASKED_AT_ONCE = 20;
+
 /** A message that goes on, found at this moment. */
 interface Found {
   readonly queue: QueueState;
@@ -71,19 +74,28 @@ export class Tracing {
 
   /** Dead letters, the newest first: one more than are told, where there are more. */
   private async dead(id: string, queues: readonly QueueState[]): Promise<(Trace & { state: "dead" })[]> {
+    const asked = queues.filter(({ dead }) => dead > 0);
     const traces: (Trace & { state: "dead" })[] = [];
-    for (const queue of queues) {
-      let afterSeq = queue.dead === 0 ? Infinity : 0;
-      while (afterSeq < Infinity && traces.length <= TOLD) {
-        const limit = TOLD + 1 - traces.length;
-        const letters = await this.ledger.journal.deadLetters(queue.no, { ids: [id] }, limit, afterSeq);
-        for (const letter of letters) {
-          traces.push({ queue: queue.address, state: "dead", message: letter.message, letter });
-        }
-        afterSeq = letters[letters.length - 1]?.message.seq ?? Infinity;
-      }
+    // Some at once, which are one trip to the disk; not all, since each may find a large message.
+    for (let at = 0; at < asked.length && traces.length <= TOLD; at += ASKED_AT_ONCE) {
+      const found = await Promise.all(asked.slice(at, at + ASKED_AT_ONCE).map((queue) => this.deadIn(queue, id)));
+      traces.push(...found.flat());
     }
-    return traces.sort((a, b) => b.message.seq - a.message.seq);
+    return traces.sort((a, b) => downwards(a.message.seq, b.message.seq));
+  }
+
+  private async deadIn(queue: QueueState, id: string): Promise<(Trace & { state: "dead" })[]> {
+    const traces: (Trace & { state: "dead" })[] = [];
+    // A page may end before its limit where letters are large.
+    for (let afterSeq = 0; afterSeq < Infinity && traces.length <= TOLD;) {
+      const limit = TOLD + 1 - traces.length;
+      const letters = await this.ledger.journal.deadLetters(queue.no, { ids: [id] }, limit, afterSeq);
+      for (const letter of letters) {
+        traces.push({ queue: queue.address, state: "dead", message: letter.message, letter });
+      }
+      afterSeq = letters[letters.length - 1]?.message.seq ?? Infinity;
+    }
+    return traces;
   }
 
   /** Endings, the newest first: one more than are told at the least, where there are more. */
