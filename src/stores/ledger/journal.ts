@@ -9,7 +9,6 @@ import type {
   RoomAddress,
 } from "../../queue/message";
 import type { HistoryGap, Since } from "../../queue/store";
-import type { RoomCopies } from "./room-copies";
 
 /** A message as the ledger keeps it. */
 export interface StoredMessage extends Message {
@@ -29,6 +28,19 @@ export interface AppendRow {
   readonly resident: boolean;
 }
 
+/** The copies of a room's message, each at its place. Their seqs are those after the message's own. */
+export interface Copies {
+  readonly count: number;
+  /** Numbers of their inboxes. */
+  readonly inboxNumbers: Float64Array;
+  /** Which of them, by their place, may be leased as soon as they are written. */
+  readonly resident: readonly number[];
+  /** The copy at a place: the same one each time. */
+  at(place: number): StoredMessage;
+  /** Those that somebody has asked for. */
+  made(): Iterable<StoredMessage>;
+}
+
 /** A message to a room: its content once, and a copy for every member's inbox. */
 export interface RoomAppendRow {
   /** Under the room's own number and seq. */
@@ -36,7 +48,7 @@ export interface RoomAppendRow {
   readonly dueAt: number | undefined;
   readonly isDueFixed: boolean;
   /** As delayed as the message. */
-  readonly copies: RoomCopies;
+  readonly copies: Copies;
 }
 
 /** What a stored message is found by. */

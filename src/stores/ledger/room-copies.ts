@@ -1,11 +1,11 @@
-import type { StoredMessage } from "./journal";
+import type { Copies, StoredMessage } from "./journal";
 import type { Inboxes } from "./room-state";
 
 /**
  * The copies of a room's message, one for each inbox. Most of them wait on disk, where they are no more than a number:
  * a copy becomes a message in memory when somebody asks for it.
  */
-export class RoomCopies {
+export class RoomCopies implements Copies {
   private readonly messages = new Map<number, StoredMessage>();
 
   /**
@@ -16,7 +16,7 @@ export class RoomCopies {
   constructor(
     private readonly message: StoredMessage,
     private readonly room: string,
-    readonly inboxes: Inboxes,
+    private readonly inboxes: Inboxes,
     readonly resident: readonly number[],
   ) {}
 
@@ -24,11 +24,14 @@ export class RoomCopies {
     return this.inboxes.queues.length;
   }
 
+  get inboxNumbers(): Float64Array {
+    return this.inboxes.numbers;
+  }
+
   seqAt(place: number): number {
     return this.message.seq + 1 + place;
   }
 
-  /** The copy at a place: the same one each time. */
   at(place: number): StoredMessage {
     let message = this.messages.get(place);
     if (message === undefined) {
@@ -38,7 +41,6 @@ export class RoomCopies {
     return message;
   }
 
-  /** Those that somebody has asked for. */
   made(): Iterable<StoredMessage> {
     return this.messages.values();
   }

@@ -166,9 +166,9 @@ export function packRow(packer: Packer, row: AppendRow | RoomAppendRow): void {
     packContent(packer.number(ROW_PLAIN).number(row.resident ? 1 : 0), row);
     return;
   }
-  const { inboxes, count, resident } = row.copies;
+  const { inboxNumbers, count, resident } = row.copies;
   packContent(packer.number(ROW_ROOM).number(count), row);
-  packer.numbers(inboxes.numbers).number(resident.length).numbers(resident);
+  packer.numbers(inboxNumbers).number(resident.length).numbers(resident);
 }
 
 function packContent(packer: Packer, { message, dueAt, isDueFixed }: AppendRow | RoomAppendRow): void {
