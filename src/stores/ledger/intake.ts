@@ -49,8 +49,7 @@ export class Intake {
   async append(messages: readonly NewMessage[]): Promise<readonly AppendResult[]> {
     const { results, portions } = await this.lineUp(messages);
     const failure = (await Promise.all(portions)).find((each) => each !== undefined);
-    const isAll = results.every((result) => "error" in result && result.error === failure);
-    if (failure !== undefined && isAll) throw failure;
+    if (failure !== undefined && isToldAsOne(failure, results)) throw failure;
     return results;
   }
 
@@ -239,6 +238,12 @@ export class Intake {
     for (const inbox of room.inboxes().queues) this.refuseWhenFull(inbox);
     return arriveInRoom(this.ledger, message, room);
   }
+}
+
+/** Whether a failure is the answer to a batch: nothing of it was stored, and where the disk is full nothing else is told. */
+function isToldAsOne(failure: WaybillError, results: readonly AppendResult[]): boolean {
+  if (failure.code === "DISK_FULL") return results.every((result) => "error" in result && result.error === failure);
+  return !results.some((result) => "status" in result && result.status === "stored");
 }
 
 /** Each queue once. */
