@@ -37,6 +37,21 @@ describe("credit", () => {
     expect(client.session.heldBytes(queue)).toBe(bytes);
   });
 
+  test("is not given back by a second ack of an earlier attempt", async () => {
+    const { client, bytes } = await busyConsumer();
+    await client.publish("m");
+    await settled();
+    const first = client.refs.slice(-1);
+    await hub.broker.ack(client.session, "q", first);
+    // As the next message of that id is, in another attempt, past the dedup window.
+    const given = client.given[1];
+    if (!given) throw new Error("nothing was given");
+    client.session.give(queue, [{ ...given, attempt: 2 }]);
+    expect(await hub.broker.ack(client.session, "q", first)).toEqual([{ id: "m", status: "already" }]);
+    expect(client.session.heldCount).toBe(2);
+    expect(client.session.heldBytes(queue)).toBeGreaterThan(bytes);
+  });
+
   test("stays whole through nacks that meet publishes", async () => {
     const { client, bytes } = await busyConsumer();
     for (let round = 0; round < 20; round++) {

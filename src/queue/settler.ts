@@ -79,7 +79,11 @@ export class Settler {
     requests: readonly SettleRequest[],
     status: SettleStatus,
   ): Promise<SettleOutcome[]> {
-    const settling = requests.map(({ queue, id }) => session.held(queue).get(id));
+    // What is here under that id may be another attempt, or the next message of that id, which is not settled by this.
+    const settling = requests.map(({ queue, id, attempt }) => {
+      const delivery = session.held(queue).get(id);
+      return delivery?.attempt === attempt ? delivery : undefined;
+    });
     const results = await this.store.settle(requests);
     const settled = requests.map((request, index) => {
       const result = results[index] ?? "lost";

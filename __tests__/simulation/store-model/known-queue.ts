@@ -254,10 +254,9 @@ export class KnownQueue {
     if (known.state === "dead") {
       check(known.reason === reason, `${name} is one for being ${reason}, not ${known.reason}`);
     } else if (reason === "overflow") {
-      check(
-        this.rules.overflow === "drop-oldest" && known.state === "ready",
-        `${name} was dropped while ${known.state}`,
-      );
+      // What was delayed and found due together may be known as delayed still.
+      const isReady = known.state === "ready" || (known.state === "delayed" && (known.dueAt ?? Infinity) <= now);
+      check(this.rules.overflow === "drop-oldest" && isReady, `${name} was dropped while ${known.state}`);
     } else {
       check(reason === "expired" && this.rules.deadLetterExpired && isExpired(known, now), `${name} came unawares`);
       this.expired++;

@@ -39,6 +39,8 @@ export class Scene {
   readonly room = new KnownRoom(MODEL_SETTINGS.historyMessages);
   /** Whether commands are under way of which nobody can say which came first. */
   together = false;
+  /** Whether the disk takes no writes. */
+  failing = false;
   /** Ids that were used: `m0` and so on. */
   ids = 0;
 

@@ -65,6 +65,7 @@ export class StoreModel {
     if (this.subject.setFailing === undefined) return;
     await this.scene.rest();
     this.subject.setFailing(true);
+    this.scene.failing = true;
     for (const step of steps) {
       await this.steps.step(step).catch((error: { code?: string }) => {
         if (error.code !== "STORE_UNAVAILABLE") throw error;
@@ -72,6 +73,7 @@ export class StoreModel {
     }
     await this.scene.turn();
     this.subject.setFailing(false);
+    this.scene.failing = false;
     for (const queue of this.scene.queues) queue.writeRefused();
   }
 
