@@ -1,5 +1,6 @@
 import { sizeOf } from "../../../src/queue/message";
 import type { QueueRules } from "../../../src/queue/queue-rules";
+import type { AppendResult } from "../../../src/queue/store";
 import type { StoreSettings } from "../../../src/stores/open-store";
 import { rulesWith } from "../../support/rules";
 import {
@@ -117,17 +118,34 @@ export function describeOverflow(on: StoreInSuite): void {
       expect(await on.store.stats(queue)).toMatchObject({ ready: 1, delayed: 1, dead: 0 });
     });
 
-    test("refuses, by number and by bytes, what of a batch would not fit if all of them went", async () => {
-      for (const limit of [{ maxMessages: 3 }, { maxMessages: 1_000, maxBytes: SIZE * 3 }]) {
+    const byNumberAndByBytes = [{ maxMessages: 3 }, { maxMessages: 1_000, maxBytes: SIZE * 3 }];
+    const statuses = (results: readonly AppendResult[]): string[] =>
+      results.map((result) => ("status" in result ? result.status : result.error.code));
+
+    test("takes a batch that is larger than itself, by number or by bytes, and keeps its newest", async () => {
+      for (const limit of byNumberAndByBytes) {
         await openDropping(limit);
         await on.store.append(numbered(3));
         await takeOne();
         const more = numbered(5).map((each) => ({ ...each, id: `n${each.id.slice(1)}` }));
-        const results = await on.store.append(more);
-        expect(results.map((result) => "status" in result)).toEqual([true, true, false, false, false]);
+        expect(statuses(await on.store.append(more))).toEqual(more.map(() => "stored"));
+        expect(statuses(await on.store.append(more))).toEqual(more.map(() => "duplicate"));
         await rest();
-        expect(await on.store.stats(queue)).toMatchObject({ ready: 2, leased: 1, dead: 2, bytes: SIZE * 3 });
-        expect(await deadIds()).toEqual(["m0001", "m0002"]);
+        expect(await on.store.stats(queue)).toMatchObject({ ready: 2, leased: 1, dead: 5, bytes: SIZE * 3 });
+        expect(await deadIds()).toEqual(["m0001", "m0002", "n0000", "n0001", "n0002"]);
+        expect(ids(await lease(2))).toEqual(["n0003", "n0004"]);
+      }
+    });
+
+    test("refuses what of a delayed batch does not fit, by number or by bytes: none of it could go", async () => {
+      for (const limit of byNumberAndByBytes) {
+        await openDropping(limit);
+        const refused = { error: { code: "QUEUE_FULL", message: expect.stringContaining("out or delayed") as string } };
+        const results = await on.store.append(numbered(5, { dueAt: NOW + 1_000 }));
+        expect(results.slice(0, 3)).toMatchObject(results.slice(0, 3).map(() => ({ status: "stored" })));
+        expect(results.slice(3)).toMatchObject([refused, refused]);
+        await rest();
+        expect(await on.store.stats(queue)).toMatchObject({ ready: 0, delayed: 3, dead: 0, bytes: SIZE * 3 });
       }
     });
 

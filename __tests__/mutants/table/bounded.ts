@@ -197,6 +197,16 @@ export const BOUNDED: BrokenPromise = {
       },
     },
     {
+      name: "large-batch-refused-where-the-oldest-go",
+      file: "src/stores/ledger/queue-state.ts",
+      find: "return this.total - this.ready - this.arrivingReady < maxMessages",
+      replace: "return this.total - this.ready < maxMessages",
+      caughtBy: {
+        file: MEMORY,
+        test: "takes a batch that is larger than itself, by number or by bytes, and keeps its newest",
+      },
+    },
+    {
       name: "what-is-sent-again-drives-others-out",
       file: "src/stores/ledger/queue-state.ts",
       find: "return this.total - this.arriving > maxMessages ||",

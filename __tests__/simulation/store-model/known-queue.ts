@@ -66,14 +66,16 @@ export class KnownQueue {
     });
   }
 
-  /** @param before how many it held when the first of the batch came, of which `index` were planned since. */
-  checkRefused(id: string, before: Occupancy, index: number): void {
+  /**
+   * @param before how many it held when the first of the batch came, of which `index` were planned since.
+   * @param isDelayed whether those of the batch are to be delayed: they could not go to make room.
+   */
+  checkRefused(id: string, before: Occupancy, index: number, isDelayed: boolean): void {
     const { maxMessages, overflow } = this.rules;
     check(before.total + index >= maxMessages, `${id} was refused by a queue of ${before.total + index}`);
     // What has expired, and may be gone, counts against it all the same.
-    const held = before.total - before.ready;
-    const canMakeRoom = overflow === "drop-oldest" && before.ready > 0 && held + index < maxMessages;
-    check(!canMakeRoom, `${id} was refused although ${before.ready} could go`);
+    const held = before.total - before.ready + (isDelayed ? index : 0);
+    check(overflow === "reject" || held >= maxMessages, `${id} was refused although others could go`);
   }
 
   /** Whether it takes one more in any case. */
@@ -81,10 +83,10 @@ export class KnownQueue {
     return before.total + index < this.rules.maxMessages;
   }
 
-  checkTaken(id: string, before: Occupancy, index: number): void {
+  checkTaken(id: string, before: Occupancy, index: number, isDelayed: boolean): void {
     const { maxMessages, overflow } = this.rules;
-    const held = overflow === "reject" ? before.alive : before.held;
-    check(held + index < maxMessages, `${id} was taken by a queue of ${held + index}`);
+    const held = overflow === "reject" ? before.alive + index : before.held + (isDelayed ? index : 0);
+    check(held < maxMessages, `${id} was taken by a queue of ${held}`);
   }
 
   /** What it holds, without what has expired and may be gone. */

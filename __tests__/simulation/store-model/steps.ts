@@ -42,6 +42,7 @@ export class Steps {
     const results = await this.scene.store.append(batch);
     // One that is told to be a duplicate has been given room, unless there was none.
     const planned = { least: 0, most: 0 };
+    const isDelayed = command.delayMs !== undefined;
     for (const [index, message] of batch.entries()) {
       const result = results[index];
       if (result === undefined) throw new Error("a message has no result");
@@ -51,14 +52,16 @@ export class Steps {
         if (this.scene.together || this.scene.failing) continue;
         check(!this.stored.has(`${target}/${message.id}`), `${message.id} was refused, and is stored`);
         check(
-          inboxes.some((inbox, at) => holds(() => inbox.checkRefused(message.id, pick(before, at), planned.most))),
+          inboxes.some((inbox, at) =>
+            holds(() => inbox.checkRefused(message.id, pick(before, at), planned.most, isDelayed)),
+          ),
           `${message.id} was refused, and has room everywhere`,
         );
         continue;
       }
       const isDuplicate = this.isDuplicate(target, message, result);
       if (!this.scene.together && !isDuplicate) {
-        inboxes.forEach((inbox, at) => inbox.checkTaken(message.id, pick(before, at), planned.least));
+        inboxes.forEach((inbox, at) => inbox.checkTaken(message.id, pick(before, at), planned.least, isDelayed));
       }
       const hadRoom = inboxes.every((inbox, at) => inbox.hasRoomFor(pick(before, at), planned.most));
       if (hadRoom || !isDuplicate) planned.least++;
@@ -211,7 +214,7 @@ export class Steps {
     } catch (error) {
       end("refused");
       if ((error as { code?: string }).code !== "QUEUE_FULL") throw error;
-      return inbox.checkRefused("history", before, 0);
+      return inbox.checkRefused("history", before, 0, false);
     }
     end(replay);
     if (!replay) return;

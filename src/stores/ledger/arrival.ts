@@ -69,7 +69,7 @@ class ArrivingContent {
   /** @returns whether it will be in memory once it is stored. */
   begin(queue: QueueState, seq: number): boolean {
     const { budget, settings } = this.ledger;
-    queue.beginArrival(this.bytes);
+    queue.beginArrival(this.bytes, this.dueAt !== undefined);
     if (this.dueAt !== undefined) return false;
     const lane = queue.lane(this.message.priority);
     const resident = lane.open && lane.claimed < settings.laneWindow && !budget.isSpent;
@@ -85,7 +85,7 @@ class ArrivingContent {
   /** @returns the lane in whose memory it belongs now; undefined: nowhere in memory. */
   end(queue: QueueState, resident: boolean, stored: boolean): Lane | undefined {
     const { ledger, bytes, dueAt } = this;
-    queue.endArrival(bytes, stored);
+    queue.endArrival(bytes, dueAt !== undefined, stored);
     if (stored) ledger.lookForExpiryAt(this.message.expiresAt);
     if (dueAt !== undefined) {
       if (!stored) return undefined;

@@ -204,7 +204,11 @@ export class Intake {
   /** @throws WaybillError `QUEUE_FULL` when the queue takes no message more, also none in the place of its oldest. */
   refuseWhenFull(queue: QueueState): void {
     const rules = this.rulesOf(queue);
-    if (rules.overflow === "reject" || !canMakeRoom(queue, rules)) this.refuseWithoutRoom(queue);
+    if (rules.overflow === "reject") this.refuseWithoutRoom(queue);
+    else if (!queue.canMakeRoom(rules)) {
+      const reason = "what is out or delayed takes all its room, and there is no other that could go";
+      throw new WaybillError("QUEUE_FULL", `${queue.address} is full: ${reason}.`);
+    }
   }
 
   /** @throws WaybillError `QUEUE_FULL` when the queue takes no message more unless others go. */
@@ -212,7 +216,8 @@ export class Intake {
     const rules = this.rulesOf(queue);
     if (!queue.isFull(rules)) return;
     const by = queue.total >= rules.maxMessages ? `${queue.total} messages` : `${queue.bytes} bytes`;
-    throw new WaybillError("QUEUE_FULL", `${queue.address} holds ${by}, as many as it may.`);
+    const most = queue.total >= rules.maxMessages ? rules.maxMessages : rules.maxBytes;
+    throw new WaybillError("QUEUE_FULL", `${queue.address} holds ${by}, and may hold ${most}.`);
   }
 
   private rulesOf(queue: QueueState): QueueRules {
@@ -251,9 +256,4 @@ function queuesOf(arrivals: readonly Arrival[]): Iterable<QueueState> {
   const [first] = arrivals;
   if (first !== undefined && arrivals.length === 1) return first.queues;
   return new Set(arrivals.flatMap(({ queues }) => queues));
-}
-
-/** Whether messages that nobody works on, and that are due, could go to make room. */
-function canMakeRoom(queue: QueueState, rules: QueueRules): boolean {
-  return queue.ready > 0 && queue.total - queue.ready < rules.maxMessages && queue.heldBytes < rules.maxBytes;
 }

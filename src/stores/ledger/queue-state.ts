@@ -39,11 +39,13 @@ export class QueueState {
   total = 0;
   /** Their bytes. */
   bytes = 0;
-  /** Bytes of those among them that are not ready: out, delayed, or on their way to be stored. */
+  /** Bytes of those among them that are not ready, nor on their way to be: out, delayed, or on their way to be delayed. */
   heldBytes = 0;
   /** Of all of these, those on their way to be stored, and their bytes. Some may turn out to be duplicates. */
   private arriving = 0;
   private arrivingBytes = 0;
+  /** Those among them that are not to be delayed. */
+  private arrivingReady = 0;
   private readonly lanes: (Lane | undefined)[] = [];
   private readonly groups = new Map<string, BusyGroup>();
   /** Messages whose id equals that of one that is out: `(id, attempt)` must name one delivery. */
@@ -99,17 +101,19 @@ export class QueueState {
     this.bytes -= bytes;
   }
 
-  /** A message of so many bytes is on its way to be stored. */
-  beginArrival(bytes: number): void {
+  /** A message of so many bytes is on its way to be stored, and then delayed or ready. */
+  beginArrival(bytes: number, isDelayed: boolean): void {
     this.addToTotal(bytes);
-    this.heldBytes += bytes;
+    if (isDelayed) this.heldBytes += bytes;
+    else this.arrivingReady++;
     this.arriving++;
     this.arrivingBytes += bytes;
   }
 
   /** It was stored, or, being a duplicate or refused, was not. */
-  endArrival(bytes: number, stored: boolean): void {
-    this.heldBytes -= bytes;
+  endArrival(bytes: number, isDelayed: boolean, stored: boolean): void {
+    if (isDelayed) this.heldBytes -= bytes;
+    else this.arrivingReady--;
     this.arriving--;
     this.arrivingBytes -= bytes;
     if (!stored) this.takeOffTotal(bytes);
@@ -118,6 +122,14 @@ export class QueueState {
   /** Whether it takes no message more, with those on their way to it. */
   isFull({ maxMessages, maxBytes }: QueueRules): boolean {
     return this.total >= maxMessages || this.bytes >= maxBytes;
+  }
+
+  /**
+   * Whether there is room for one more when those go that can: nobody works on them, and they are due. Those on their way
+   * are among them, as a batch may be larger than the queue: once they are stored the newest stay.
+   */
+  canMakeRoom({ maxMessages, maxBytes }: QueueRules): boolean {
+    return this.total - this.ready - this.arrivingReady < maxMessages && this.heldBytes < maxBytes;
   }
 
   /** Whether what is stored is more than it may hold. */
