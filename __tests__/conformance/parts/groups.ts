@@ -44,6 +44,21 @@ export function describeGroups(on: StoreInSuite): void {
       await leaseNone();
     });
 
+    test("do not wait for what was published with a delay, which takes its place by its seq when it is due", async () => {
+      await on.store.append([
+        message("a1", { group: "a", dueAt: NOW + 1_000 }),
+        message("a2", { group: "a" }),
+        message("a3", { group: "a" }),
+      ]);
+      const a2 = await takeOne();
+      expect(a2.message.id).toBe("a2");
+      await on.store.expire(NOW + 1_000);
+      await leaseNone();
+      await settle(a2, ack);
+      expect(ids(await lease(1))).toEqual(["a1"]);
+      await leaseNone();
+    });
+
     test("go on after a dead letter and after an expired message", async () => {
       await on.store.append([
         message("a1", { group: "a" }),

@@ -52,6 +52,14 @@ export function describeRooms(on: StoreInSuite): void {
       await leaseNone(ada);
     });
 
+    test("replay once more what they have replayed to one who left meanwhile", async () => {
+      await on.store.append([toRoom("a"), toRoom("b")]);
+      await on.store.join(room, ada, "all", "client");
+      expect(ids(await lease(2, ada))).toEqual(["a", "b"]);
+      await on.store.leave(room, ada);
+      expect(await on.store.join(room, ada, "all", "client")).toMatchObject({ replayed: 2 });
+    });
+
     test("replay from a seq and from a time", async () => {
       const results = await on.store.append([
         toRoom("a", { publishedAt: NOW - 3 }),
