@@ -57,8 +57,8 @@ function tokenCommand(): Command {
     .addOption(list("namespaces", "namespaces to connect to (all)", readNamespaces))
     .addOption(list("publish", "queues, inboxes (@name) and rooms (room:name) to publish to (all)"))
     .addOption(list("consume", "shared queues to consume (all)"))
-    .addOption(list("join", "rooms to join (all)"))
-    .addOption(list("invite", "rooms to put others in (none)"))
+    .addOption(list("join", "rooms to join, by their bare names (all)", readRooms))
+    .addOption(list("invite", "rooms to put others in, by their bare names (none)", readRooms))
     .option("--operator", "puts clients in every room, handles dead letters and asks why");
 }
 
@@ -88,6 +88,18 @@ function readNamespaces(text: string): string[] {
   const patterns = readList(text);
   if (patterns.every((pattern) => /^[/*]/.test(pattern))) return patterns;
   throw new InvalidArgumentError("A namespace begins with a slash: /caps.");
+}
+
+/** Only where a token also speaks of queues is a room written with `room:`. With it, or any colon, it would match none. */
+function readRooms(text: string): string[] {
+  const rooms = readList(text);
+  const wrong = rooms.find((room) => room.includes(":"));
+  if (wrong === undefined) return rooms;
+  throw new InvalidArgumentError(
+    wrong.startsWith("room:")
+      ? `Write the room's bare name, ${wrong.slice("room:".length)}: only --publish says room:.`
+      : "A room's name has no colon.",
+  );
 }
 
 /** An empty list is one that allows nothing. */

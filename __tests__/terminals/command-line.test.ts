@@ -72,6 +72,10 @@ test.each<[Command, string]>([
   ["token", "acme --expires 3651d"],
   ["token", "acme --publish a,,b"],
   ["token", "acme --namespaces caps"],
+  ["token", "acme --join room:north"],
+  ["token", "acme --join south,room:north-*"],
+  ["token", "acme --invite room:north"],
+  ["token", "acme --invite a:b"],
 ])("%s %s: one line, exit code 2", async (command, args) => {
   const { code, out, complaints } = await run(command, args);
   expect({ code, out }).toEqual({ code: 2, out: "" });
@@ -82,6 +86,15 @@ test.each(["vendor", "driver", "dead", "why"] as const)("%s --help tells of ever
   const { code, out } = await run(command, "--help");
   expect(code).toBe(0);
   for (const exit of [0, 1, 2, 3]) expect(out).toMatch(new RegExp(`^ {2}${exit} {2}\\S`, "m"));
+});
+
+test("a token's rooms are written as its claims have them: with room: only among what may be published to", async () => {
+  const refused = await run("token", "acme --join room:north");
+  expect(refused.complaints).toContain("Write the room's bare name, north: only --publish says room:.");
+  jest.replaceProperty(process, "env", { ...process.env, WAYBILL_AUTH_SECRET: "s".repeat(32) });
+  const { code, out } = await run("token", "acme --join north,* --invite north --publish room:north");
+  expect(code).toBe(0);
+  expect(decode(out.trim())).toMatchObject({ join: ["north", "*"], invite: ["north"], publish: ["room:north"] });
 });
 
 test.each(["", "short"])("no token is signed with the secret %j", async (secret) => {
