@@ -19,9 +19,12 @@ Commands:
 /** Tells whether a hub would start on what is configured here. @returns the code to exit with. */
 export function runConfig([command, ...argv]: readonly string[]): number {
   switch (command) {
+    case undefined:
+      return refuse("a command is missing");
     case "check":
       return check(argv);
     case "schema":
+      if (argv.length > 0) return refuse(`schema takes no ${argv.join(" ")}`);
       process.stdout.write(`${JSON.stringify(queuesFileSchema(), null, 2)}\n`);
       return OK;
     case "--help":
@@ -29,9 +32,13 @@ export function runConfig([command, ...argv]: readonly string[]): number {
       process.stdout.write(USAGE);
       return OK;
     default:
-      process.stderr.write(USAGE);
-      return BAD_USAGE;
+      return refuse(`no such command: ${command}`);
   }
+}
+
+function refuse(problem: string): number {
+  process.stderr.write(`waybill config: ${problem} (see waybill config --help)\n`);
+  return BAD_USAGE;
 }
 
 function check(argv: readonly string[]): number {

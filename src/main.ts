@@ -16,7 +16,8 @@ const EXIT_INTERRUPTED = 130;
 const STDOUT = 1;
 
 /**
- * Starts the hub and keeps it until a signal comes. What cannot start says why in one line and exits 1.
+ * Starts the hub and keeps it until a signal comes. What cannot start says why in one line and exits 1; where the command
+ * line is wrong, 2.
  *
  * @param argv flags, without the program's name.
  */

@@ -6,6 +6,9 @@ import { SETTING_NAMES, SETTINGS } from "./config";
 import { defaultText, flagOf, settingsFromEnvironment, unknownSettings, type GivenSettings } from "./read-config";
 import type { Setting } from "./setting";
 
+/** The command line is wrong, as the terminals have it: started again, it would be wrong again. */
+const EXIT_USAGE = 2;
+
 export interface ProgramSettings {
   /** What was given, unread. */
   readonly given: GivenSettings;
@@ -40,12 +43,13 @@ function readEnvFile(): Record<string, string> {
 /** A flag for each setting that may have one. Flags are named after settings, so that commander's names are theirs. */
 function readFlags(argv: readonly string[], name: string, about: string): GivenSettings {
   const command = new Command(name)
+    .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : EXIT_USAGE))
     .description(
       `${about} Settings come from flags, the environment and .env, the first that has one; ${SETTINGS.authSecret.env} from the latter two only.`,
     )
     .showSuggestionAfterError(false)
     .configureOutput({
-      outputError: (text, write) => write(`waybill: ${text.trim().replace(/^error: /, "")} (see ${name} --help)\n`),
+      outputError: (text, write) => write(`${name}: ${text.trim().replace(/^error: /, "")} (see ${name} --help)\n`),
     });
   for (const setting of SETTING_NAMES) {
     const { unit, about: what, env }: Setting<unknown> = SETTINGS[setting];

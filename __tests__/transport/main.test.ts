@@ -149,20 +149,29 @@ function killIfRunning(pid: number): void {
   }
 }
 
-describe("a start that fails says why in one line and exits 1", () => {
+describe("a start that fails says why in one line and exits 1, or 2 where the command line is wrong", () => {
   const failures: [string, string[], RegExp][] = [
     ["a bad setting", ["--lease-ms", "soon"], /^waybill: WAYBILL_LEASE_MS: given "soon"; allowed: .*\n$/],
     ["an address that is not for an open hub", ["--host", "0.0.0.0"], /^waybill: HOST: given "0.0.0.0"; .*\n$/],
     ["a store that is none", ["--store", "papyrus:"], /^waybill: WAYBILL_STORE: given "papyrus:"; .*\n$/],
     ["rules that are not there", ["--queues-file", "none.json"], /^waybill: none\.json: cannot be read: ENOENT.*\n$/],
-    ["a flag that is none", ["--colour"], /^waybill: unknown option '--colour' \(see waybill hub --help\)\n$/],
-    ["a flag that is almost one", ["--prot", "1"], /^waybill: unknown option '--prot' \(see waybill hub --help\)\n$/],
   ];
 
   it.each(failures)("%s", async (_what, flags, output) => {
     const hub = new HubProcess({ flags: [...inMemory, ...flags] });
     expect(await hub.exited).toEqual({ code: 1, signal: null });
     expect(hub.output).toMatch(output);
+  });
+
+  it.each([
+    [["--colour"], "unknown option '--colour'"],
+    [["--prot", "1"], "unknown option '--prot'"],
+    [["--port"], "option '--port <value>' argument missing"],
+    [["more"], "too many arguments. Expected 0 arguments but got 1."],
+  ])("%j: a command line that is wrong, with 2", async (flags, problem) => {
+    const hub = new HubProcess({ flags });
+    expect(await hub.exited).toEqual({ code: 2, signal: null });
+    expect(hub.output).toBe(`waybill hub: ${problem} (see waybill hub --help)\n`);
   });
 
   it("a port that is taken", async () => {
