@@ -174,3 +174,12 @@ test.each([
   goOn();
   expect(await Promise.all(publishing)).toHaveLength(fit);
 });
+
+test("numbers of a payload are doubles: a larger integer is rounded, and what is past them all is null", async () => {
+  hub = await BrokerUnderTest.open();
+  const payload: unknown = JSON.parse('{"exact":9007199254740991,"rounded":9007199254740993,"past":[1e400,-1e400]}');
+  await hub.client("acme").publishAll([{ id: "a", queue: "q", event: "e", payload }]);
+  const { found } = await hub.store.trace("a", "/", queueAddress("/", "q"));
+  const stored = '{"exact":9007199254740991,"rounded":9007199254740992,"past":[null,null]}';
+  expect(found).toMatchObject([{ message: { payload: stored } }]);
+});
