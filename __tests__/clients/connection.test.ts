@@ -103,9 +103,12 @@ describe("connecting", () => {
     await client.ready();
   });
 
-  it.each([{ maxUnconfirmed: 0 }, { maxBatch: Number.NaN }, { requestTimeoutMs: -1 }, { namespace: "caps" }])("throws for %p", (options) => {
-    expect(() => connect(hub().url, options)).toThrow(Object.keys(options)[0]);
-  });
+  it.each([{ maxUnconfirmed: 0 }, { maxBatch: Number.NaN }, { requestTimeoutMs: -1 }, { namespace: "caps" }])(
+    "throws for %p",
+    (options) => {
+      expect(() => connect(hub().url, options)).toThrow(Object.keys(options)[0]);
+    },
+  );
 });
 
 describe("reconnecting", () => {
