@@ -195,3 +195,18 @@ test("a queue that was found empty is still polled, for hints that were missed",
   await hub.clock.pass(16 * SETTINGS.tickMs);
   expect(client.refs).toEqual([{ id: "m", attempt: 1 }]);
 });
+
+test("a nack of deliveries of several queues goes by the rules of each", async () => {
+  hub.rules.replace([{ match: "/:south", maxAttempts: 1 }]);
+  const client = hub.client("d1");
+  for (const name of ["north", "south"])
+    await hub.broker.consume(client.session, name, { prefetch: 1, exclusive: false });
+  await client.publishAll(["north", "south"].map((name) => ({ id: `to-${name}`, queue: name, event: "e" })));
+  await settled();
+  const refs = client.refs.map((ref) => ({ ...ref, queue: ref.id.slice("to-".length) }));
+  const results = await hub.broker.nack(client.session, "", refs, { reason: "closed" });
+  expect(results).toEqual([
+    { id: "to-north", status: "nacked" },
+    { id: "to-south", status: "dead" },
+  ]);
+});

@@ -31,6 +31,17 @@ test("of several wishes that are sent at once the last one counts", async () => 
   expect(client.ids).toEqual(["a", "b"]);
 });
 
+test("what came while a consumer had no credit is dealt as soon as it has", async () => {
+  await hub.broker.consume(client.session, "q", PREFETCH);
+  await hub.client("acme").publish("a");
+  await hub.broker.consume(client.session, "q", { prefetch: 1, exclusive: false });
+  await hub.client("acme").publish("b");
+  expect(client.ids).toEqual(["a"]);
+  await client.ack("a");
+  await settled();
+  expect(client.ids).toEqual(["a", "b"]);
+});
+
 test("a cancel of one consumer leaves another one's request alone", async () => {
   const other = hub.client("d2");
   const consuming = hub.broker.consume(other.session, "q", PREFETCH);

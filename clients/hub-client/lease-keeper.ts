@@ -20,7 +20,7 @@ export class LeaseKeeper {
 
   constructor(
     private readonly connection: Connection,
-    private readonly queues: () => Iterable<DeliveryOwner>,
+    private readonly owners: () => Iterable<DeliveryOwner>,
   ) {}
 
   /** A lease is to be looked at then, on the monotonic clock. */
@@ -36,7 +36,7 @@ export class LeaseKeeper {
     this.stop();
     const now = performance.now();
     let nextMs = Infinity;
-    for (const queue of this.queues()) nextMs = Math.min(nextMs, this.lookAt(queue, now));
+    for (const owner of this.owners()) nextMs = Math.min(nextMs, this.lookAt(owner, now));
     if (nextMs < Infinity) this.expect(nextMs);
   }
 
@@ -62,11 +62,11 @@ export class LeaseKeeper {
     this.expect(delivery.extendAt);
   }
 
-  /** @returns when to look at this queue again. */
-  private lookAt(queue: DeliveryOwner, now: number): number {
+  /** @returns when to look at these again. */
+  private lookAt(owner: DeliveryOwner, now: number): number {
     const dueByLease = new Map<number, Delivery[]>();
     let nextMs = Infinity;
-    for (const delivery of queue.deliveries.values()) {
+    for (const delivery of owner.deliveries.values()) {
       if (delivery.lostBy !== undefined || typeof delivery.verdict === "object") continue;
       if (!this.connection.connected) {
         if (delivery.leaseEndsAt <= now) delivery.abort("The lease ran out while the hub could not be reached.");
@@ -88,7 +88,7 @@ export class LeaseKeeper {
     const maxBatch = this.connection.welcome?.limits.maxBatch ?? 1;
     for (const [leaseMs, due] of dueByLease) {
       for (let start = 0; start < due.length; start += maxBatch) {
-        void this.request(queue, due.slice(start, start + maxBatch), leaseMs);
+        void this.request(owner, due.slice(start, start + maxBatch), leaseMs);
       }
     }
     return nextMs;
@@ -96,20 +96,20 @@ export class LeaseKeeper {
 
   /** @returns for each delivery what went wrong, or undefined. */
   private async request(
-    queue: DeliveryOwner,
+    owner: DeliveryOwner,
     deliveries: readonly Delivery[],
     leaseMs: number,
   ): Promise<(WaybillError | undefined)[]> {
     const asked = performance.now();
     const refs = deliveries.map(({ id, attempt }) => ({ id, attempt }));
     try {
-      const reply = await this.connection.request("extend", { queue: queue.queue, deliveries: refs, leaseMs });
+      const reply = await this.connection.request("extend", { queue: owner.queue, deliveries: refs, leaseMs });
       return deliveries.map((delivery, index) => {
         const error = reply.ok ? errorOf(reply.results[index]) : WaybillError.fromWire(reply.error);
         if (error === undefined) delivery.leasedFrom(asked, leaseMs);
         // Not where it was given again meanwhile: that attempt's lease is another one.
         else if (error.code === "LEASE_LOST" && delivery.attempt === refs[index]?.attempt) {
-          queue.lost(delivery, error.message);
+          owner.lost(delivery, error.message);
         }
         return error;
       });

@@ -127,7 +127,6 @@ export class Dispatcher {
     this.store.lease(queue, requests, this.clock.now(), this.settings.rules.of(queue).leaseMs).then(
       (deliveries) => this.dealt(queue, line, deliveries),
       (error: unknown) => {
-        line.empty = false;
         this.finish(queue, line);
         this.failures.leasing(queue, error);
       },

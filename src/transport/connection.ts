@@ -65,7 +65,12 @@ export class Connection implements Receiver, Caller {
     this.read = read;
     this.defaultPrefetch = defaultPrefetch;
     this.standing = admission.standing;
-    this.bundle = new DeliveryBundle(admission.together, MAX_DELIVER_LENGTH, (text) => socket.emit("deliver", text));
+    this.bundle = new DeliveryBundle(
+      admission.together,
+      MAX_DELIVER_LENGTH,
+      (text) => socket.emit("deliver", text),
+      (error) => this.notDelivered(error),
+    );
     socket.onAny((event: unknown, ...args: unknown[]) => this.receive(String(event), args));
     socket.on("disconnect", (reason) => this.ended(reason));
 
@@ -96,8 +101,7 @@ export class Connection implements Receiver, Caller {
         this.bundle.add(text);
       }
     } catch (error) {
-      // The leases run out, and the messages are tried again.
-      this.context.log.error({ ...this.names(), queue, err: error }, "deliveries could not be sent");
+      this.notDelivered(error, queue);
     }
   }
 
@@ -119,6 +123,7 @@ export class Connection implements Receiver, Caller {
 
   /** Ends the connection, after what was sent, so that its client reconnects by itself. */
   close(): void {
+    this.bundle.flush();
     this.socket.conn.close();
   }
 
@@ -177,6 +182,11 @@ export class Connection implements Receiver, Caller {
       this.refuse("connect", new WaybillError("UNAUTHENTICATED", "The token has expired: connect with a new one."));
       this.close();
     }, expiresAt - clock.now());
+  }
+
+  /** The leases run out, and the messages are tried again. */
+  private notDelivered(error: unknown, queue?: QueueAddress): void {
+    this.context.log.error({ ...this.names(), queue, err: error }, "deliveries could not be sent");
   }
 
   private dialectLine(): Parameters<Dialect["open"]>[0] {

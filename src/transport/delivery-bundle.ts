@@ -11,18 +11,17 @@ export class DeliveryBundle {
   /**
    * @param together whether the client takes several in one packet.
    * @param maxLength characters of a packet past which the next delivery starts another.
+   * @param failed told when `emit` throws.
    */
   constructor(
     private readonly together: boolean,
     private readonly maxLength: number,
     private readonly emit: (text: DeliverText) => void,
+    private readonly failed: (error: unknown) => void,
   ) {}
 
   add(text: DeliverText): void {
-    if (!this.together) {
-      this.emit(text);
-      return;
-    }
+    if (!this.together) return this.send(text);
     if (this.length + text.json.length > this.maxLength) this.flush();
     // After what this turn has leased of other queues is here too.
     if (this.texts.length === 0) queueMicrotask(this.flush);
@@ -36,6 +35,15 @@ export class DeliveryBundle {
     if (first === undefined) return;
     this.texts = [];
     this.length = 0;
-    this.emit(new DeliverText(others.length === 0 ? first : `[${first},${others.join(",")}]`));
+    this.send(new DeliverText(others.length === 0 ? first : `[${first},${others.join(",")}]`));
   };
+
+  /** Nobody awaits a microtask: what goes wrong in one would end the hub. */
+  private send(text: DeliverText): void {
+    try {
+      this.emit(text);
+    } catch (error) {
+      this.failed(error);
+    }
+  }
 }

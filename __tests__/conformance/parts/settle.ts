@@ -1,3 +1,4 @@
+import type { Delivery } from "../../../src/queue/message";
 import type { Settlement } from "../../../src/queue/store";
 import { LEASE_MS, NOW, ack, ada, again, ids, message, numbered, queue, type StoreInSuite } from "../store-in-suite";
 
@@ -21,17 +22,44 @@ export function describeSettle(on: StoreInSuite): void {
       expect(await Promise.all([settle(delivery, ack), settle(delivery, ack)])).toEqual(["done", "already"]);
     });
 
+    /** Past the dedup window an id is a new message's, whose deliveries are counted from 1 again. */
+    const forgetIds = async (): Promise<void> => {
+      for (let round = 0; round < 3; round++) {
+        await on.store.append(numbered(3, { target: ada }).map((each) => ({ ...each, id: `${each.id}/${round}` })));
+      }
+    };
+
+    test("the end of a message is hinted at where one of the same id waits behind it", async () => {
+      await open({ dedupMaxIds: 2 });
+      await on.store.append([message("x")]);
+      await forgetIds();
+      await on.store.append([message("x")]);
+      const first = await takeOne();
+      await leaseNone();
+      expect(await isHinted(() => settle(first, ack))).toBe(true);
+      expect(await takeOne()).toMatchObject({ message: { id: "x" }, attempt: 1 });
+    });
+
     describe("a message with the id of one that was acked before", () => {
-      const lapsing = (settlement: Settlement) => async (): Promise<void> => {
+      const acked = async (): Promise<Delivery> => {
         await open({ dedupMaxIds: 2 });
         await on.store.append([message("x")]);
         const former = await takeOne();
         expect(await settle(former, ack)).toBe("done");
-        // Past the dedup window the id is a new message's, whose deliveries are counted from 1 again.
-        for (let round = 0; round < 3; round++) {
-          await on.store.append(numbered(3, { target: ada }).map((each) => ({ ...each, id: `${each.id}/${round}` })));
-        }
+        await forgetIds();
         expect(await on.store.append([message("x")])).toMatchObject([{ status: "stored" }]);
+        return former;
+      };
+
+      test("is another's while that has it: a second ack of the former is lost, not taken for its own", async () => {
+        const former = await acked();
+        const delivery = await takeOne(queue, NOW, "h2");
+        expect(await settle(former, ack)).toBe("lost");
+        expect(await settle(delivery, ack)).toBe("done");
+      });
+
+      const lapsing = (settlement: Settlement) => async (): Promise<void> => {
+        const former = await acked();
         const delivery = await takeOne(queue, NOW, "h2");
         expect(delivery).toMatchObject({ attempt: former.attempt, holder: "h2" });
         expect(await on.store.expire(NOW + LEASE_MS)).toMatchObject([{ message: { id: "x" }, attempt: 1 }]);
