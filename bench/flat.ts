@@ -7,6 +7,7 @@
  */
 import path from "node:path";
 import { parseArgs } from "node:util";
+import { CASE_OPTIONS, casesOf, type Case } from "./cases";
 import { median, number, pairedRatio, spread, table, written } from "./figures";
 import { Endurance } from "./endurance";
 import type { BalancedResult } from "./processes/balanced";
@@ -16,9 +17,7 @@ import { inScratchFolder } from "./scratch";
 
 const { values } = parseArgs({
   options: {
-    queues: { type: "string", default: "10000" },
-    waiting: { type: "string", default: "1000000" },
-    delayed: { type: "string", default: "100000" },
+    ...CASE_OPTIONS,
     "in-flight": { type: "string", default: "500" },
     seconds: { type: "string", default: "5" },
     rounds: { type: "string", default: "3" },
@@ -30,26 +29,6 @@ const run = { window: Number(values["in-flight"]), seconds: Number(values.second
 const rounds = Number(values.rounds);
 /** A rate may be this much below that of one empty queue. */
 const MOST_LOSS = 0.15;
-const HOUR_MS = 3_600_000;
-
-interface Case {
-  readonly title: string;
-  readonly queues: number;
-  /** Messages that are there before. */
-  readonly filled?: { readonly messages: number; readonly delayMs?: number };
-}
-
-const PLAIN: Case = { title: "one queue, empty", queues: 1 };
-const CASES: readonly Case[] = [
-  PLAIN,
-  { title: `${values.queues} queues, empty`, queues: Number(values.queues) },
-  { title: `one queue, ${values.waiting} waiting`, queues: 1, filled: { messages: Number(values.waiting) } },
-  {
-    title: `one queue, ${values.delayed} delayed`,
-    queues: 1,
-    filled: { messages: Number(values.delayed), delayMs: HOUR_MS },
-  },
-];
 
 /** A case with a hub and a client of its own. */
 interface Stand {
@@ -62,7 +41,9 @@ interface Stand {
 async function main(folder: string): Promise<void> {
   const stands: Stand[] = [];
   try {
-    for (const [index, each] of CASES.entries()) stands.push(await setUp(each, path.join(folder, `case-${index}.db`)));
+    for (const [index, each] of casesOf(values).entries()) {
+      stands.push(await setUp(each, path.join(folder, `case-${index}.db`)));
+    }
     for (let round = 0; round <= rounds; round++) {
       for (const { each, load, rates } of stands) {
         const { messages, seconds } = await load.ask<BalancedResult>(run);
@@ -109,7 +90,7 @@ async function conclude(stands: readonly Stand[]): Promise<Verdict[]> {
     const ratio = pairedRatio(rates, base);
     const { rss } = await hub.ask<Usage>({});
     rows.push([each.title, written(spread(rates)), number(ratio, 2), number(rss / 2 ** 20)]);
-    if (each === PLAIN) continue;
+    if (rates === base) continue;
     verdicts.push({
       bar: `${each.title}: within ${MOST_LOSS * 100} % of one empty queue`,
       met: ratio >= 1 - MOST_LOSS,

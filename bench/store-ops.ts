@@ -6,6 +6,7 @@
  */
 import path from "node:path";
 import { parseArgs } from "node:util";
+import { CASE_OPTIONS, casesOf } from "./cases";
 import { median, number, pairedRatio, table } from "./figures";
 import { Child } from "./processes/child";
 import type { StoreCosts } from "./processes/store-ops";
@@ -14,9 +15,7 @@ import { inScratchFolder } from "./scratch";
 
 const { values } = parseArgs({
   options: {
-    queues: { type: "string", default: "10000" },
-    waiting: { type: "string", default: "1000000" },
-    delayed: { type: "string", default: "100000" },
+    ...CASE_OPTIONS,
     messages: { type: "string", default: "50000" },
     rounds: { type: "string", default: "3" },
     json: { type: "string" },
@@ -26,31 +25,12 @@ const run = { messages: Number(values.messages) };
 const rounds = Number(values.rounds);
 /** A cost may be this much above that of one empty queue. */
 const MOST_MORE = 0.2;
-const HOUR_MS = 3_600_000;
 const OPERATIONS = ["publish", "lease", "ack"] as const;
-
-interface Case {
-  readonly title: string;
-  readonly queues: number;
-  /** Messages that are there before. */
-  readonly filled?: { readonly messages: number; readonly delayMs?: number };
-}
-
-const CASES: readonly Case[] = [
-  { title: "one queue, empty", queues: 1 },
-  { title: `${values.queues} queues, empty`, queues: Number(values.queues) },
-  { title: `one queue, ${values.waiting} waiting`, queues: 1, filled: { messages: Number(values.waiting) } },
-  {
-    title: `one queue, ${values.delayed} delayed`,
-    queues: 1,
-    filled: { messages: Number(values.delayed), delayMs: HOUR_MS },
-  },
-];
 
 async function main(folder: string): Promise<void> {
   const stands: { readonly title: string; readonly store: Child; readonly costs: StoreCosts[] }[] = [];
   try {
-    for (const [index, { title, queues, filled }] of CASES.entries()) {
+    for (const [index, { title, queues, filled }] of casesOf(values).entries()) {
       const file = path.join(folder, `case-${index}.db`);
       if (filled) await (await Child.start("fill.js", { file, queues, ...filled })).stop();
       const store = await Child.start("store-ops.js", { file, queues, waiting: filled?.messages ?? 0 });

@@ -1,10 +1,6 @@
 /** Works a store's file without a hub: publishes, leases and acks, message by message, and says what each costs. */
-import { queueAddress, type Delivery, type NewMessage } from "../../src/queue/message";
-import { RuleBook } from "../../src/queue/queue-rules";
-import { defaultRules } from "../../src/queues-file";
-import { readSettings } from "../../src/read-config";
-import { openStore } from "../../src/stores/open-store";
-import { order } from "../order";
+import { queueAddress, type Delivery } from "../../src/queue/message";
+import { openBareStore, orderMessage } from "./bare-store";
 import { answerBench } from "./child";
 
 export interface StoreRun {
@@ -28,13 +24,9 @@ const BATCH = 128;
 const LEASE_MS = 3_600_000;
 
 async function main(): Promise<void> {
-  const settings = readSettings({
+  const store = await openBareStore(file, {
     maxQueueMessages: 1_000_000 + waiting,
     maxQueuesPerClient: queues + 100,
-  });
-  const rules = new RuleBook(defaultRules(settings));
-  const store = await openStore(`sqlite:${file}`, { ...settings, rules }, (error) => {
-    throw error;
   });
   let number = 0;
   const run = `run-${Date.now()}`;
@@ -42,24 +34,11 @@ async function main(): Promise<void> {
   const work = async ({ messages }: StoreRun): Promise<StoreCosts> => {
     const cost = { publish: 0, lease: 0, ack: 0 };
     for (let done = 0; done < messages; done += BATCH) {
-      const batch = Array.from({ length: BATCH }, (): NewMessage => {
+      const batch = Array.from({ length: BATCH }, () => {
         const each = number++;
-        return {
-          target: queueAddress("/", `queue-${each % queues}`),
-          id: `${run}-${each}`,
-          event: "pickup",
-          payload: JSON.stringify(order(each)),
-          priority: 4,
-          group: undefined,
-          headers: undefined,
-          publisher: "bench",
-          publishedAt: Date.now(),
-          dueAt: undefined,
-          isDueFixed: false,
-          expiresAt: undefined,
-        };
+        return orderMessage(each, queues, { id: `${run}-${each}`, publishedAt: Date.now(), dueAt: undefined });
       });
-      const targets = batch.map(({ target }) => target as ReturnType<typeof queueAddress>);
+      const targets = batch.map(({ target }) => target);
       cost.publish += await cpuOf(() => store.append(batch));
       const deliveries: Delivery[] = [];
       cost.lease += await cpuOf(async () => {
