@@ -26,6 +26,7 @@ import {
   type Calls,
 } from "./calls";
 import { Packer, type Packed } from "./packed";
+import { Replies } from "./replies";
 import type { StorageWorker } from "./storage-thread";
 
 /** A call that the worker has not answered yet. */
@@ -42,13 +43,6 @@ interface Tally {
   rows: number;
   /** Copies of rooms' messages. */
   copies: number;
-}
-
-/** An answer that has come for one call. */
-interface Arrived {
-  readonly copies: number;
-  /** Tells who made the call. */
-  readonly tell: () => void;
 }
 
 /** Rows, or changes, of one turn on their way to the worker. */
@@ -71,10 +65,7 @@ export class SqliteJournal implements Journal {
   readonly durability = "disk";
   private readonly addresses = new Map<number, QueueAddress>();
   private readonly pending: Pending[] = [];
-  /** Answers that nobody was told yet, in order. */
-  private readonly arrived: Arrived[] = [];
-  /** Enough was told in this turn. */
-  private isResting = false;
+  private readonly replies: Replies;
   private outbox: (() => Call)[] = [];
   private hasAppend = false;
   /** The last call in the outbox, if it can take more of its kind. */
@@ -94,6 +85,7 @@ export class SqliteJournal implements Journal {
     private readonly onBroken: (error: Error) => void,
     private readonly space?: DiskSpace,
   ) {
+    this.replies = new Replies(clock);
     worker.attach({
       answered: (answer) => this.answered(answer),
       broke: (error) => {
@@ -337,7 +329,7 @@ export class SqliteJournal implements Journal {
       const error = new WaybillError("STORE_UNAVAILABLE", `The store did not take the write: ${answer.failed}.`);
       for (const call of this.pending.splice(0, answer.count)) {
         const refusal = answer.isFull && call.kind === "append" ? new WaybillError("DISK_FULL", DISK_FULL) : error;
-        this.arrived.push({ copies: call.tally.copies, tell: () => call.reject(refusal) });
+        this.replies.add({ copies: call.tally.copies, tell: () => call.reject(refusal) });
       }
     } else {
       const done = this.pending.splice(0, answer.results.length);
@@ -345,27 +337,10 @@ export class SqliteJournal implements Journal {
         const result = answer.results[index];
         const tell = (): void =>
           result === NO_SPACE ? reject(new WaybillError("DISK_FULL", DISK_FULL)) : resolve(result as never);
-        this.arrived.push({ copies: tally.copies, tell });
+        this.replies.add({ copies: tally.copies, tell });
       }
     }
-    if (!this.isResting) this.tell();
-  }
-
-  /** Hands answers out, in order. What many copies bring with them is spread over turns, so that others have theirs. */
-  private tell(): void {
-    let copies = 0;
-    let told = 0;
-    for (let next = this.arrived[0]; next && copies < COPIES_IN_A_TURN; next = this.arrived[++told]) {
-      copies += next.copies;
-      next.tell();
-    }
-    this.arrived.splice(0, told);
-    if (copies < COPIES_IN_A_TURN) return;
-    this.isResting = true;
-    this.clock.soon(() => {
-      this.isResting = false;
-      this.tell();
-    });
+    this.replies.handOut();
   }
 
   private fail(reason: string): void {
@@ -380,10 +355,8 @@ export class SqliteJournal implements Journal {
  * alone would delay the publishes behind it.
  */
 const RIDE_MS = 2;
-/** Numbers that a call has room for before it grows: a few messages. */
+/** Numbers that a call has room for before it grows: those of 34 messages to queues, or of 64 acks. */
 const GATHERED_CELLS = 512;
-/** Copies of rooms' messages that are answered in one turn of the event loop: a few milliseconds' work for the ledger. */
-const COPIES_IN_A_TURN = 4_096;
 const SINGLE: Tally = { rows: 1, copies: 0 };
 const DISK_FULL = "The disk is full: the publish was not stored.";
 const NO_DUPLICATES: readonly number[] = [];
