@@ -20,14 +20,14 @@ export const CONFIRMED: BrokenPromise = {
     },
     {
       name: "ack-confirmed-although-commit-failed",
-      file: "src/stores/ledger/ledger-store.ts",
+      file: "src/stores/ledger/settlements.ts",
       find: "for (const { lease } of settling) lease.settling = undefined;\n      throw error;",
       replace: "for (const { lease } of settling) lease.settling = undefined;\n      return;",
       caughtBy: { file: LEDGER, test: "a second ack of a delivery is no better than the first" },
     },
     {
       name: "second-ack-confirmed-before-the-first-is-stored",
-      file: "src/stores/ledger/ledger-store.ts",
+      file: "src/stores/ledger/settlements.ts",
       find: "if (isSecondAck) seconds.push({ index: results.length, first: lease.settling.batch });",
       replace: "",
       caughtBy: { file: LEDGER, test: "a second ack of a delivery is no better than the first" },

@@ -13,7 +13,7 @@ export const NOTHING_VANISHES: BrokenPromise = {
     },
     {
       name: "next-of-a-group-not-hinted",
-      file: "src/stores/ledger/ledger-store.ts",
+      file: "src/stores/ledger/settlements.ts",
       find: "if (mayBeReady) this.ledger.hint(queue.address);",
       replace: "void mayBeReady;",
       caughtBy: { file: MEMORY, test: "hint at the next one when one has ended" },
@@ -44,7 +44,7 @@ export const NOTHING_VANISHES: BrokenPromise = {
     },
     {
       name: "dead-letter-without-its-last-holder",
-      file: "src/stores/ledger/ledger-store.ts",
+      file: "src/stores/ledger/settlements.ts",
       find: "reason, error, lastHolder: client };",
       replace: "reason, error, lastHolder: undefined };",
       caughtBy: { file: MEMORY, test: "a dead letter leaves its queue and is kept with its reason" },
@@ -86,7 +86,7 @@ export const NOTHING_VANISHES: BrokenPromise = {
     },
     {
       name: "failures-not-counted",
-      file: "src/stores/ledger/ledger-store.ts",
+      file: "src/stores/ledger/settlements.ts",
       find: "message.failures = change.failures;",
       replace: "",
       caughtBy: { file: SQLITE, test: "a retry comes again, in its place, under the next attempt" },

@@ -6,28 +6,28 @@ export const ONE_HOLDER: BrokenPromise = {
   mutants: [
     {
       name: "stale-attempt-accepted",
-      file: "src/stores/ledger/ledger-store.ts",
+      file: "src/stores/ledger/settlements.ts",
       find: "lease.attempt !== request.attempt ||\n",
       replace: "\n",
       caughtBy: { file: MEMORY, test: "refuses another holder, another attempt, an unknown id" },
     },
     {
       name: "another-holder-accepted",
-      file: "src/stores/ledger/ledger-store.ts",
+      file: "src/stores/ledger/settlements.ts",
       find: "lease.attempt !== request.attempt ||\n        lease.holder !== request.holder",
       replace: "lease.attempt !== request.attempt",
       caughtBy: { file: MEMORY, test: "refuses another holder, another attempt, an unknown id" },
     },
     {
       name: "ack-of-an-older-message-of-the-same-id-counts",
-      file: "src/stores/ledger/ledger-store.ts",
+      file: "src/stores/ledger/settlements.ts",
       find: "else this.recentAcks.forget(queue.no, message.id, lease.attempt);",
       replace: "",
       caughtBy: { file: MEMORY, test: "is not taken for it when its lease lapsed: a late ack is lost" },
     },
     {
       name: "settled-twice-while-under-way",
-      file: "src/stores/ledger/ledger-store.ts",
+      file: "src/stores/ledger/settlements.ts",
       find: "lease.settling = { action: request.settlement.action, batch };",
       replace: "",
       caughtBy: { file: MEMORY, test: "two acks under way at once end it once" },

@@ -43,7 +43,7 @@ export const TIME: BrokenPromise = {
     },
     {
       name: "extension-without-effect",
-      file: "src/stores/ledger/ledger-store.ts",
+      file: "src/stores/ledger/settlements.ts",
       find: "lease.deadline = request.settlement.deadline;",
       replace: "",
       caughtBy: { file: MEMORY, test: "an extension moves the deadline" },
@@ -113,7 +113,7 @@ export const TIME: BrokenPromise = {
     },
     {
       name: "time-that-passed-while-a-message-was-out-forgotten",
-      file: "src/stores/ledger/ledger-store.ts",
+      file: "src/stores/ledger/settlements.ts",
       find: "this.ledger.lookForExpiryAt(message.expiresAt);",
       replace: "",
       caughtBy: { file: LEDGER, test: "ends a message that was out meanwhile, also if nobody asks for it again" },
