@@ -10,6 +10,7 @@ import {
   type RoomAddress,
 } from "../queue/message";
 import type { Since } from "../queue/store";
+import { DeadLetters } from "./dead-letters";
 import type {
   AppendRow,
   Change,
@@ -40,10 +41,6 @@ interface Row {
   expiresAt: number | undefined;
 }
 
-interface BuriedMessage extends DeadLetter {
-  readonly message: StoredMessage;
-}
-
 /** A room's message in its history. */
 interface HistoryRow {
   readonly message: StoredMessage;
@@ -68,7 +65,7 @@ export class MemoryJournal implements Journal {
   private readonly onDisk = new Map<string, StoredMessage[]>();
   private delayed = new TimeHeap<Row>();
   private expiring = new TimeHeap<Row>();
-  private readonly dead = new Map<number, BuriedMessage[]>();
+  private readonly dead: DeadLetters;
   private readonly rooms = new Map<number, Room>();
   private readonly ended: { readonly queueNo: number; readonly ending: Ending }[] = [];
   private ids = new Map<string, number>();
@@ -78,7 +75,9 @@ export class MemoryJournal implements Journal {
   constructor(
     private readonly settings: MemoryJournalSettings,
     private readonly clock: Pick<Clock, "now"> = systemClock,
-  ) {}
+  ) {
+    this.dead = new DeadLetters(clock);
+  }
 
   load(): Promise<Snapshot> {
     return Promise.resolve({
@@ -129,7 +128,7 @@ export class MemoryJournal implements Journal {
       }
       this.rows.delete(seq);
       this.removeFromDisk(row.message);
-      if (change.kind === "dead") this.bury(row.message, change);
+      if (change.kind === "dead") this.dead.bury(row.message, change);
       else this.noteEnding(queueNo, change.ending);
     }
     return Promise.resolve();
@@ -280,10 +279,7 @@ export class MemoryJournal implements Journal {
     limit: number,
     afterSeq: number,
   ): Promise<readonly DeadLetter[]> {
-    const letters = (this.dead.get(queueNo) ?? []).filter(
-      (letter) => letter.message.seq > afterSeq && isSelected(letter, selection),
-    );
-    return Promise.resolve(letters.sort(bySeq).slice(0, Math.min(limit, selection.limit ?? limit)));
+    return Promise.resolve(this.dead.list(queueNo, selection, limit, afterSeq));
   }
 
   redrive(
@@ -293,8 +289,8 @@ export class MemoryJournal implements Journal {
     limit: number,
     spread: { readonly from: number; readonly everyMs: number } | undefined,
   ): Promise<readonly StoredMessage[]> {
-    const letters = this.takeDead(queueNo, selection, limit, afterSeq);
-    const messages = letters.map(({ message }): StoredMessage => ({ ...message, failures: 0 }));
+    const taken = this.dead.take(queueNo, selection, limit, afterSeq);
+    const messages = taken.map((message): StoredMessage => ({ ...message, failures: 0 }));
     for (const [index, message] of messages.entries()) {
       const dueAt = spread ? Math.round(spread.from + index * spread.everyMs) : undefined;
       this.addRow({ message, dueAt, isDueFixed: false, resident: false });
@@ -303,12 +299,11 @@ export class MemoryJournal implements Journal {
   }
 
   purge(queueNo: number, selection: DeadSelection, limit: number): Promise<number> {
-    return Promise.resolve(this.endPurged(queueNo, this.takeDead(queueNo, selection, limit, 0)));
+    return Promise.resolve(this.endPurged(queueNo, this.dead.take(queueNo, selection, limit, 0)));
   }
 
   purgeOldest(queueNo: number, limit: number): Promise<number> {
-    const letters = (this.dead.get(queueNo) ?? []).sort(byAge);
-    return Promise.resolve(this.endPurged(queueNo, letters.splice(0, limit)));
+    return Promise.resolve(this.endPurged(queueNo, this.dead.takeOldest(queueNo, limit)));
   }
 
   probe(): Promise<void> {
@@ -353,32 +348,11 @@ export class MemoryJournal implements Journal {
     if (lane[at]?.seq !== message.seq) lane.splice(at, 0, message);
   }
 
-  private endPurged(queueNo: number, letters: readonly BuriedMessage[]): number {
-    for (const { message } of letters) {
-      this.noteEnding(queueNo, { id: message.id, how: "purged", attempt: message.attempts, client: undefined });
+  private endPurged(queueNo: number, messages: readonly StoredMessage[]): number {
+    for (const { id, attempts } of messages) {
+      this.noteEnding(queueNo, { id, how: "purged", attempt: attempts, client: undefined });
     }
-    return letters.length;
-  }
-
-  private takeDead(queueNo: number, selection: DeadSelection, limit: number, afterSeq: number): BuriedMessage[] {
-    const taken: BuriedMessage[] = [];
-    const left: BuriedMessage[] = [];
-    for (const letter of (this.dead.get(queueNo) ?? []).sort(bySeq)) {
-      const isNext = taken.length < limit && letter.message.seq > afterSeq && isSelected(letter, selection);
-      (isNext ? taken : left).push(letter);
-    }
-    this.dead.set(queueNo, left);
-    return taken;
-  }
-
-  private bury(
-    message: StoredMessage,
-    { failures, reason, error, lastHolder }: Extract<Change, { kind: "dead" }>,
-  ): void {
-    const letters = this.dead.get(message.queueNo) ?? [];
-    const buried = { ...message, failures, lastError: error, expiresAt: undefined };
-    letters.push({ message: buried, reason, lastHolder, diedAt: this.clock.now() });
-    this.dead.set(message.queueNo, letters);
+    return messages.length;
   }
 
   private noteEnding(queueNo: number, ending: EndNote): void {
@@ -435,27 +409,6 @@ export class MemoryJournal implements Journal {
     }
     return room;
   }
-}
-
-function bySeq(a: BuriedMessage, b: BuriedMessage): number {
-  return a.message.seq - b.message.seq;
-}
-
-function byAge(a: BuriedMessage, b: BuriedMessage): number {
-  return a.diedAt - b.diedAt || bySeq(a, b);
-}
-
-function isSelected({ message, reason, diedAt }: BuriedMessage, selection: DeadSelection): boolean {
-  const { ids, event, group, error, diedFrom, diedUntil } = selection;
-  return (
-    (ids === undefined || ids.includes(message.id)) &&
-    (event === undefined || event === message.event) &&
-    (group === undefined || group === message.group) &&
-    (selection.reason === undefined || selection.reason === reason) &&
-    (error === undefined || (message.lastError ?? "").includes(error)) &&
-    (diedFrom === undefined || diedAt >= diedFrom) &&
-    (diedUntil === undefined || diedAt <= diedUntil)
-  );
 }
 
 /** Index of the first message whose seq is not below this one. */

@@ -65,7 +65,7 @@ export const NOTHING_VANISHES: BrokenPromise = {
     },
     {
       name: "redrive-of-all-instead-of-some",
-      file: "src/stores/memory.ts",
+      file: "src/stores/dead-letters.ts",
       find: "(ids === undefined || ids.includes(message.id)) &&",
       replace: "",
       caughtBy: { file: MEMORY, test: "a redriven dead letter is ready again" },
