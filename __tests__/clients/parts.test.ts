@@ -1,6 +1,6 @@
 import { Fifo } from "../../clients/hub-client/fifo";
 import { FinishedIds } from "../../clients/hub-client/finished-ids";
-import { MessageIds } from "../../clients/hub-client/message-ids";
+import { MessageIds } from "../../src/protocol/message-ids";
 import { backoffDelay } from "../../clients/hub-client/backoff";
 
 describe("Fifo", () => {

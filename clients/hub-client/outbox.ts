@@ -1,10 +1,10 @@
 import { reasonOf, WaybillError, type WireError } from "../../src/protocol/errors";
+import { MessageIds } from "../../src/protocol/message-ids";
 import type { Durability, Limits, PublishMessage, PublishReply } from "../../src/protocol/wire";
 import { backoffDelay, RETRY_BACKOFF } from "./backoff";
 import { ConnectionLost, type Connection } from "./connection";
 import { Fifo } from "./fifo";
 import { Holds } from "./holds";
-import { MessageIds } from "./message-ids";
 import type { ClientSettings } from "./options";
 import { bytesAsJson, MAX_BYTES_PER_CHARACTER, readOutgoing, type Outgoing } from "./outgoing";
 import { afterTurn } from "./turn";

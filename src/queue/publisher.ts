@@ -1,6 +1,6 @@
-import { randomUUID } from "node:crypto";
 import { toWireError, WaybillError } from "../protocol/errors";
 import { MAX_DELAY_MS } from "../protocol/fields";
+import { MessageIds } from "../protocol/message-ids";
 import { inboxOf } from "../protocol/names";
 import type { PublishMessage, PublishResult } from "../protocol/wire";
 import type { Clock } from "./clock";
@@ -33,6 +33,8 @@ export class Publisher {
   /** Bytes on their way to the store, as `sizeOf` counts: many messages without a payload are no less work. */
   private unconfirmedBytes = 0;
   private readonly rate: PublishRate;
+  /** For messages that come without one. */
+  private readonly ids = new MessageIds();
 
   constructor(
     private readonly store: Store,
@@ -71,7 +73,7 @@ export class Publisher {
     const now = this.clock.now();
     const plan: PublishPlan = { append: [], parts: [] };
     for (const message of messages) {
-      const id = message.id ?? randomUUID();
+      const id = message.id ?? this.ids.next();
       const stored = this.prepare(identity, namespace, message, id, now);
       if (stored instanceof WaybillError) {
         plan.parts.push({ id, error: stored.toWire() });

@@ -8,10 +8,11 @@ import { examine } from "./examination";
 /** Pages of the write-ahead log, 4 KiB each, after which they are copied to the main file. */
 const CHECKPOINT_PAGES = 4_000;
 /**
- * A message to a room touches a page of the index for every member's inbox. What does not fit is written out and read
- * back within a commit: 10,000 inboxes need more than 40 MiB.
+ * KiB of pages kept in memory: a page of two indexes for each queue or inbox, which a message to it touches. What does not
+ * fit is written out and read back within a commit. No more than that, since SQLite looks through all of it at the end of
+ * most commits: a page number that it borrows to put pages in order, the one of the lock at 1 GiB, has to go again.
  */
-const CACHE_KIB = 65_536;
+const CACHE_KIB = { least: 8_192, perQueue: 8, most: 65_536 };
 
 /** A database file that this process has for itself. */
 export class DatabaseFile {
@@ -40,13 +41,18 @@ export class DatabaseFile {
       lock(database);
       database.pragma("synchronous = FULL");
       database.pragma(`wal_autocheckpoint = ${CHECKPOINT_PAGES}`);
-      database.pragma(`cache_size = -${CACHE_KIB}`);
       database.pragma("temp_store = MEMORY");
       return new DatabaseFile(file, database, new CommitMark(file), isComplete, fs.openSync(file, "r"));
     } catch (error) {
       database?.close();
       throw unusable(file, error);
     }
+  }
+
+  /** Keeps as much of it in memory as so many queues and inboxes want. */
+  sizeCache(queues: number): void {
+    const { least, perQueue, most } = CACHE_KIB;
+    this.database.pragma(`cache_size = -${Math.min(least + queues * perQueue, most)}`);
   }
 
   /**

@@ -28,20 +28,20 @@ export class IdWindow {
 
   /** @returns the seq that a remembered id has, or 0. */
   find(queueNo: number, id: string): number {
-    return Number(this.older.find.get(queueNo, id) ?? this.young.find.get(queueNo, id) ?? 0);
+    return Number(this.older.find.get(id, queueNo) ?? this.young.find.get(id, queueNo) ?? 0);
   }
 
   /** Remembers an id. @returns the seq that it had before, or 0. */
   remember(queueNo: number, id: string, seq: number): number {
     if (!this.olderIsEmpty) {
-      const former = this.older.find.get(queueNo, id);
+      const former = this.older.find.get(id, queueNo);
       if (former !== undefined) return Number(former);
     }
-    if (this.young.insert.run(queueNo, id, seq).changes === 1) {
+    if (this.young.insert.run(id, queueNo, seq).changes === 1) {
       this.count++;
       return 0;
     }
-    return Number(this.young.find.get(queueNo, id));
+    return Number(this.young.find.get(id, queueNo));
   }
 
   /** Between transactions: starts a new generation when the young one is full or old enough. */
@@ -81,8 +81,8 @@ class Generation {
   private readonly counting: Statement;
 
   constructor(database: Database, table: string) {
-    this.find = database.prepare(`SELECT seq FROM ${table} WHERE queue = ? AND id = ?`).pluck();
-    this.insert = database.prepare(`INSERT OR IGNORE INTO ${table} (queue, id, seq) VALUES (?, ?, ?)`);
+    this.find = database.prepare(`SELECT seq FROM ${table} WHERE id = ? AND queue = ?`).pluck();
+    this.insert = database.prepare(`INSERT OR IGNORE INTO ${table} (id, queue, seq) VALUES (?, ?, ?)`);
     this.clear = database.prepare(`DELETE FROM ${table}`);
     this.counting = database.prepare(`SELECT count(*) FROM ${table}`).pluck();
   }

@@ -134,6 +134,17 @@ const MIGRATIONS: readonly string[] = [
   -- Past the number that is kept, those that died first go.
   CREATE INDEX dead_age ON dead (queue, died_at);
   `,
+  `
+  -- By id first: those of a publisher that counts them up are neighbours, in however many queues.
+  CREATE TABLE ids_0_by_id (id TEXT NOT NULL, queue INTEGER NOT NULL, seq INTEGER NOT NULL, PRIMARY KEY (id, queue)) WITHOUT ROWID;
+  INSERT INTO ids_0_by_id SELECT id, queue, seq FROM ids_0 ORDER BY id, queue;
+  DROP TABLE ids_0;
+  ALTER TABLE ids_0_by_id RENAME TO ids_0;
+  CREATE TABLE ids_1_by_id (id TEXT NOT NULL, queue INTEGER NOT NULL, seq INTEGER NOT NULL, PRIMARY KEY (id, queue)) WITHOUT ROWID;
+  INSERT INTO ids_1_by_id SELECT id, queue, seq FROM ids_1 ORDER BY id, queue;
+  DROP TABLE ids_1;
+  ALTER TABLE ids_1_by_id RENAME TO ids_1;
+  `,
 ];
 
 /** The version that this Waybill writes. */

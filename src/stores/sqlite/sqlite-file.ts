@@ -35,6 +35,7 @@ export class SqliteFile {
   private readonly setCommits: Database.Statement;
   private readonly setOpen: Database.Statement;
   private commits: number;
+  private queues: number;
   /** Queues that no commit has filed yet. */
   private unfiled: Calls["queue"][0][] = [];
 
@@ -76,6 +77,8 @@ export class SqliteFile {
     this.setCommits = database.prepare("UPDATE meta SET value = ? WHERE key = 'commits'");
     this.setOpen = database.prepare("UPDATE meta SET value = ? WHERE key = 'open'");
     this.commits = Number(database.prepare("SELECT value FROM meta WHERE key = 'commits'").pluck().get());
+    this.queues = Number(database.prepare("SELECT count(*) FROM queues").pluck().get());
+    this.file?.sizeCache(this.queues);
     this.insertQueue = database.prepare("INSERT OR IGNORE INTO queues (no, address, creator) VALUES (?, ?, ?)");
     this.moves = [
       "UPDATE messages SET due_at = due_at + ? WHERE due_at IS NOT NULL AND due_fixed IS NULL",
@@ -119,6 +122,7 @@ export class SqliteFile {
     }
     if (commits !== this.commits) this.file?.mark.note(commits);
     this.commits = commits;
+    if (this.unfiled.length > 0) this.file?.sizeCache((this.queues += this.unfiled.length));
     this.unfiled = [];
     this.marks.keep();
     this.appender.keep();

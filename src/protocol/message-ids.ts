@@ -2,8 +2,8 @@ const RANDOM_BYTES = 5;
 const COUNTER_LENGTH = 7;
 
 /**
- * Makes message ids that sort, as text, in the order of their making: start time, a random part that sets clients
- * apart, a counter. Neighbours in time are then neighbours in the hub's index.
+ * Makes message ids that sort, as text, in the order of their making: start time, a random part that sets makers
+ * apart, a counter. Neighbours in time are then neighbours in the store's index: ids at random would each touch another page.
  */
 export class MessageIds {
   private readonly prefix: string;
