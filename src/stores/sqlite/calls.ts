@@ -9,6 +9,7 @@ import type {
   Snapshot,
   StoredMessage,
 } from "../ledger/journal";
+import { contentText } from "./content-check";
 import { Unpacker, type Packed, type Packer } from "./packed";
 import type { DeadLetter } from "../../queue/message";
 
@@ -239,6 +240,8 @@ export type MessageCells = readonly [
   error: string | null,
 ];
 export const MESSAGE_CELLS = 16;
+/** Numbers and texts of a packed message. */
+export const PACKED_CELLS = 9;
 
 /**
  * Bytes of messages, as `sizeOf` counts, that one call reads at the most; the first it reads in any case. However many
@@ -254,9 +257,26 @@ export function cellsSize([, , , , , , , id, , payload, , headers]: MessageCells
 export function packMessage(packer: Packer, cells: MessageCells): void {
   const [seq, queueNo, priority, expiresAt, body, attempts, failures] = cells;
   const [, , , , , , , id, event, payload, group, headers, publisher, publishedAt, room, error] = cells;
-  packer.number(seq).number(queueNo).number(priority).number(expiresAt).number(body).number(attempts).number(failures);
-  packer.string(id).string(event).string(payload).string(group).string(headers).string(publisher).number(publishedAt);
-  packer.string(room).string(error);
+  const content = contentText({ priority, id, event, payload, group, headers, publisher, publishedAt });
+  packContentText(packer, { seq, queueNo, expiresAt, body, attempts, failures, room, error }, content);
+}
+
+/** What is kept of a message beside its content. */
+export interface MessageHead {
+  readonly seq: number;
+  readonly queueNo: number;
+  readonly expiresAt: number | null;
+  readonly body: number;
+  readonly attempts: number;
+  readonly failures: number;
+  readonly room: string | null;
+  readonly error: string | null;
+}
+
+/** @param content as `contentText` has it. */
+export function packContentText(packer: Packer, head: MessageHead, content: string): void {
+  packer.number(head.seq).number(head.queueNo).number(head.expiresAt).number(head.body);
+  packer.number(head.attempts).number(head.failures).string(head.room).string(head.error).string(content);
 }
 
 export function unpackMessages(packed: Packed, queueOf: (no: number) => StoredMessage["queue"]): StoredMessage[] {
@@ -264,25 +284,50 @@ export function unpackMessages(packed: Packed, queueOf: (no: number) => StoredMe
   for (const unpacker = new Unpacker(packed); !unpacker.done;) {
     const seq = unpacker.number();
     const queueNo = unpacker.number();
+    const expiresAt = unpacker.numberOrNull() ?? undefined;
+    const body = unpacker.number();
+    const attempts = unpacker.number();
+    const failures = unpacker.number();
+    const room = unpacker.stringOrNull() ?? undefined;
+    const lastError = unpacker.stringOrNull() ?? undefined;
+    const content = new Lines(unpacker.string());
     messages.push({
       seq,
       queueNo,
       queue: queueOf(queueNo),
-      priority: unpacker.number(),
-      expiresAt: unpacker.numberOrNull() ?? undefined,
-      body: unpacker.number(),
-      attempts: unpacker.number(),
-      failures: unpacker.number(),
-      id: unpacker.string(),
-      event: unpacker.string(),
-      payload: unpacker.string(),
-      group: unpacker.stringOrNull() ?? undefined,
-      headers: unpacker.stringOrNull() ?? undefined,
-      publisher: unpacker.string(),
-      publishedAt: unpacker.number(),
-      room: unpacker.stringOrNull() ?? undefined,
-      lastError: unpacker.stringOrNull() ?? undefined,
+      priority: Number(content.next()),
+      publishedAt: Number(content.next()),
+      id: content.next(),
+      event: content.next(),
+      group: content.next() || undefined,
+      headers: content.next() || undefined,
+      publisher: content.next(),
+      payload: content.rest(),
+      expiresAt,
+      body,
+      attempts,
+      failures,
+      room,
+      lastError,
     });
   }
   return messages;
+}
+
+/** Reads a content's text. */
+class Lines {
+  private at = 0;
+
+  constructor(private readonly text: string) {}
+
+  next(): string {
+    const from = this.at;
+    const end = this.text.indexOf("\n", from);
+    this.at = end + 1;
+    return this.text.slice(from, end);
+  }
+
+  rest(): string {
+    return this.text.slice(this.at);
+  }
 }

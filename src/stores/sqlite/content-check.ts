@@ -2,7 +2,7 @@ import { crc32 } from "node:zlib";
 import { DamagedError } from "./damage";
 
 /** What a message says, and what is therefore checked when it is read back. */
-interface Content {
+export interface Content {
   readonly priority: number;
   readonly id: string;
   readonly event: string;
@@ -13,20 +13,22 @@ interface Content {
   readonly publishedAt: number;
 }
 
+/**
+ * A message's content as one text, which is what its checksum is of. All but the payload are without line breaks, and no
+ * group and no headers are empty.
+ */
+export function contentText(content: Content): string {
+  const { priority, id, event, payload, group, headers, publisher, publishedAt } = content;
+  return `${priority}\n${publishedAt}\n${id}\n${event}\n${group ?? ""}\n${headers ?? ""}\n${publisher}\n${payload}`;
+}
+
+/** The same of a row that has these columns, as SQL. */
+export const CONTENT_TEXT_SQL =
+  "concat_ws(char(10), priority, published_at, id, event, coalesce(grp, ''), coalesce(headers, ''), publisher, payload)";
+
 /** CRC-32 of a message's content, as it is stored with it: SQLite itself has no checksums, and disks do fail. */
-export function contentCheck({
-  priority,
-  id,
-  event,
-  payload,
-  group,
-  headers,
-  publisher,
-  publishedAt,
-}: Content): number {
-  return crc32(
-    `${priority}\n${publishedAt}\n${id}\n${event}\n${group ?? ""}\n${headers ?? ""}\n${publisher}\n${payload}`,
-  );
+export function contentCheck(content: Content): number {
+  return crc32(contentText(content));
 }
 
 /** @throws DamagedError when the content is not what was stored. */

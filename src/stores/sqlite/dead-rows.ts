@@ -4,6 +4,7 @@ import {
   CALL_BYTES,
   cellsSize,
   MESSAGE_CELLS,
+  PACKED_CELLS,
   packMessage,
   unpackMessages,
   type Calls,
@@ -68,7 +69,7 @@ export class DeadRows {
   }
 
   redrive({ queueNo, selection, afterSeq, limit, spread }: Calls["redrive"][0]): Packed {
-    const packer = new Packer(MESSAGE_CELLS);
+    const packer = new Packer(PACKED_CELLS);
     const seqs = this.seqs.all(selected(queueNo, selection, limit, afterSeq)) as number[];
     let bytes = 0;
     for (const [index, seq] of seqs.entries()) {
@@ -109,7 +110,7 @@ export class DeadRows {
 }
 
 function letterOf(row: readonly SqlCell[]): DeadLetter {
-  const packer = new Packer(MESSAGE_CELLS);
+  const packer = new Packer(PACKED_CELLS);
   packMessage(packer, messageCells(row));
   // The journal knows the queue by its address.
   const [message] = unpackMessages(packer.pack(), () => "" as QueueAddress);

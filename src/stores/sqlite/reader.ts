@@ -1,7 +1,18 @@
+import { crc32 } from "node:zlib";
 import type { Database, Statement } from "better-sqlite3";
 import type { QueueAddress } from "../../queue/message";
 import type { ExpiredRow, Snapshot } from "../ledger/journal";
-import { CALL_BYTES, cellsSize, MESSAGE_CELLS, packMessage, type Calls, type MessageCells } from "./calls";
+import {
+  CALL_BYTES,
+  cellsSize,
+  MESSAGE_CELLS,
+  packContentText,
+  PACKED_CELLS,
+  packMessage,
+  type Calls,
+  type MessageCells,
+} from "./calls";
+import { CONTENT_TEXT_SQL } from "./content-check";
 import type { LeaseMarks } from "./lease-marks";
 import { messageCells, type SqlCell } from "./message-cells";
 import { Packer, type Packed } from "./packed";
@@ -13,6 +24,17 @@ const MESSAGE = `
   coalesce(m.headers, b.headers), coalesce(m.publisher, b.publisher), coalesce(m.published_at, b.published_at), coalesce(m.room, r.address),
   m.error, coalesce(m.content_check, b.content_check)`;
 const MESSAGES = "messages m LEFT JOIN bodies b ON b.seq = m.body AND m.body <> 0 LEFT JOIN queues r ON r.no = b.room";
+
+/** A message of a queue with its content's text; null where it has none of its own, or more to say: a room's, one that failed. */
+type PageRow = readonly [
+  seq: number,
+  content: string | null,
+  check: number,
+  bytes: number,
+  expiresAt: number | null,
+  attempts: number,
+  failures: number,
+];
 
 /** Where the payload is among a message's cells. */
 const PAYLOAD_CELL = 9;
@@ -35,7 +57,8 @@ export class Reader {
   ) {
     this.pageRows = database
       .prepare(
-        `SELECT ${MESSAGE} FROM ${MESSAGES} WHERE m.queue = ? AND m.priority = ? AND m.due_at IS NULL AND m.seq > ? ORDER BY m.seq LIMIT ?`,
+        `SELECT seq, iif(body = 0 AND room IS NULL AND error IS NULL, ${CONTENT_TEXT_SQL}, NULL), content_check, bytes, expires_at, attempts, failures
+         FROM messages WHERE queue = ? AND priority = ? AND due_at IS NULL AND seq > ? ORDER BY seq LIMIT ?`,
       )
       .raw();
     this.dueRows = database
@@ -59,15 +82,19 @@ export class Reader {
   }
 
   page({ queueNo, priority, afterSeq, limit, limitBytes }: Calls["page"][0]): Packed {
-    const packer = new Packer(limit * MESSAGE_CELLS);
+    const packer = new Packer(limit * PACKED_CELLS);
     let bytes = 0;
     let last = 0;
-    const rows = this.pageRows.iterate(queueNo, priority, afterSeq, limit) as IterableIterator<SqlCell[]>;
-    for (const row of rows) {
-      const cells = messageCells(row);
-      packMessage(packer, cells);
-      last = cells[0];
-      bytes += cellsSize(cells);
+    const rows = this.pageRows.iterate(queueNo, priority, afterSeq, limit) as IterableIterator<PageRow>;
+    for (const [seq, content, check, size, expiresAt, attempts, failures] of rows) {
+      if (content !== null && crc32(content) === check) {
+        const head = { seq, queueNo, expiresAt, body: 0, attempts, failures, room: null, error: null };
+        packContentText(packer, head, content);
+      } else {
+        packMessage(packer, messageCells(this.bySeq.get(seq) as SqlCell[]));
+      }
+      last = seq;
+      bytes += size;
       if (bytes >= limitBytes) break;
     }
     if (last > 0) this.marks.raise(queueNo, priority, last);
@@ -83,7 +110,7 @@ export class Reader {
       bytes += cellsSize(cells);
       if (bytes >= CALL_BYTES) break;
     }
-    const packer = new Packer(found.length * MESSAGE_CELLS);
+    const packer = new Packer(found.length * PACKED_CELLS);
     for (const cells of found) {
       packMessage(packer, cells);
       const [seq, queueNo, priority] = cells;
@@ -111,7 +138,7 @@ export class Reader {
 
   /** Waiting messages by seq, in order; those that are gone are left out. */
   fetch({ seqs, limitBytes }: Calls["fetch"][0]): Calls["fetch"][1] {
-    const packer = new Packer(seqs.length * MESSAGE_CELLS);
+    const packer = new Packer(seqs.length * PACKED_CELLS);
     let read = 0;
     let bytes = 0;
     for (const seq of seqs) {
@@ -128,7 +155,7 @@ export class Reader {
 
   find({ id, queueNo, afterSeq, limit }: Calls["find"][0]): Calls["find"][1] {
     const end = this.sliceEnd.get(afterSeq, limit - 1) as number | undefined;
-    const packer = new Packer(MESSAGE_CELLS);
+    const packer = new Packer(PACKED_CELLS);
     const dueAts: number[] = [];
     const upTo = end ?? Number.MAX_SAFE_INTEGER;
     for (const row of this.slice.iterate(afterSeq, upTo, id) as IterableIterator<SqlCell[]>) {
