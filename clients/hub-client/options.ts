@@ -32,7 +32,7 @@ const DEFAULTS = {
   maxUnconfirmed: 100_000,
   maxUnconfirmedBytes: 64 * 1024 * 1024,
   // Larger packets gain nothing measurable, and hold up what is behind them.
-  maxBatch: 128,
+  maxBatch: 256,
   // The first attempts must fall well inside the grace in which the hub keeps a session's leases.
   reconnectDelayMs: 200,
   reconnectDelayMaxMs: 5_000,

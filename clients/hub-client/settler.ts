@@ -9,7 +9,7 @@ import { isFields, isRetryable, isWireError } from "./wire-guards";
 /** Packets that may be out unanswered; what is settled meanwhile travels together in the next. */
 const MAX_PACKETS_IN_FLIGHT = 8;
 /** Settled deliveries that travel without waiting for the end of the turn: the hub stores them while it goes on. */
-const FULL_BATCH = 128;
+const FULL_BATCH = 256;
 
 /** Tells the hub what became of a client's deliveries, a turn's worth in one packet, until the hub has said that it knows. */
 export class Settler {
