@@ -123,6 +123,16 @@ export const NOTHING_VANISHES: BrokenPromise = {
       },
     },
     {
+      name: "damaged-content-served-in-a-page",
+      file: "src/stores/sqlite/reader.ts",
+      find: "if (content !== null && crc32(content) === check) {",
+      replace: "if (content !== null && crc32(content) !== undefined && check !== undefined) {",
+      caughtBy: {
+        file: "__tests__/stores/damaged-rows.test.ts",
+        test: "no consumer is given it, and nothing in its place",
+      },
+    },
+    {
       name: "drain-takes-more-work",
       file: "src/queue/broker.ts",
       find: "if (this.closed || session.heldCount === 0) this.refuseWhileDraining();",
