@@ -10,6 +10,8 @@ const SETTINGS: FileSettings = {
   historyMessages: 0,
   historyMs: 0,
   maxEndings: 100_000,
+  maxQueues: 1_000,
+  maxQueuesPerClient: 1_000,
 };
 
 /**

@@ -165,6 +165,9 @@ function drawFile(random: Random): FileSettings {
     historyMessages: HISTORY_MESSAGES,
     historyMs: 3_600_000,
     maxEndings: 1_000,
+    // The hub's own limit is higher: with these its file forgets at each start what holds nothing, or nothing at all.
+    maxQueues: random.pick([1, 1_000]),
+    maxQueuesPerClient: 1_000,
   };
 }
 

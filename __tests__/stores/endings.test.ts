@@ -13,7 +13,15 @@ let file: SqliteFile;
 beforeEach(() => {
   file = SqliteFile.on(
     new Database(":memory:"),
-    { dedupWindowMs: 60_000, dedupMaxIds: 1_000, historyMessages: 20, historyMs: 60_000, maxEndings: 1_000 },
+    {
+      dedupWindowMs: 60_000,
+      dedupMaxIds: 1_000,
+      historyMessages: 20,
+      historyMs: 60_000,
+      maxEndings: 1_000,
+      maxQueues: 100,
+      maxQueuesPerClient: 100,
+    },
     { now: () => THREAD_TIME, steady: () => 0 },
   );
 });

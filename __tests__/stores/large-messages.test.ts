@@ -17,7 +17,14 @@ import { storedMessage } from "./stored-message";
 const NOW = 1_800_000_000_000;
 const queue = queueAddress("/", "driver");
 const ID_SETTINGS = { dedupWindowMs: 60_000, dedupMaxIds: 1_000 };
-const SETTINGS = { ...ID_SETTINGS, historyMessages: 20, historyMs: 60_000, maxEndings: 1_000 };
+const SETTINGS = {
+  ...ID_SETTINGS,
+  historyMessages: 20,
+  historyMs: 60_000,
+  maxEndings: 1_000,
+  maxQueues: 100,
+  maxQueuesPerClient: 100,
+};
 
 describe("one call reads no more than a few large messages", () => {
   const SIZE = CALL_BYTES / 4;

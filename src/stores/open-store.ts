@@ -55,6 +55,7 @@ export async function openStore(
   }
   if (scheme === "sqlite" && rest) {
     const { dedupWindowMs, dedupMaxIds, historyMessages, historyMs, maxEndings } = settings;
+    const { maxQueues, maxQueuesPerClient } = settings;
     const worker = await StorageThread.start({
       file: rest,
       dedupWindowMs,
@@ -62,6 +63,8 @@ export async function openStore(
       historyMessages,
       historyMs,
       maxEndings,
+      maxQueues,
+      maxQueuesPerClient,
     });
     const space = new DiskSpace(rest, settings.minFreeBytes ?? 0, clock, onDiskSpace);
     const journal = new SqliteJournal(worker, clock, onBroken, space);

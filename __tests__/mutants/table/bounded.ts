@@ -1,6 +1,7 @@
 import type { BrokenPromise } from "../mutant";
 import { BROKER, MEMORY, PROMISES, PUBLISH, REQUESTS, SQLITE } from "./suites";
 
+const UNUSED = "__tests__/stores/unused-queues.test.ts";
 const NEARLY_FULL_DISK = {
   file: "__tests__/faults/disk-full.test.ts",
   test: "a hub on a disk that is nearly full refuses publishes, and all else goes on",
@@ -100,6 +101,20 @@ export const BOUNDED: BrokenPromise = {
       find: "this.made.set(creator, (this.made.get(creator) ?? 0) + 1);",
       replace: "",
       caughtBy: { file: SQLITE, test: "crashed and opened again has made as many as before" },
+    },
+    {
+      name: "unused-queues-kept-for-ever",
+      file: "src/stores/sqlite/unused-queues.ts",
+      find: "for (const no of unused) forget.run(no);",
+      replace: "if (forget === undefined) return 0;",
+      caughtBy: { file: UNUSED, test: "a full hub has room again after a start" },
+    },
+    {
+      name: "queues-in-use-forgotten",
+      file: "src/stores/sqlite/unused-queues.ts",
+      find: '"SELECT DISTINCT inbox FROM members",',
+      replace: "",
+      caughtBy: { file: UNUSED, test: "whatever holds something stays" },
     },
     {
       name: "publish-rate-ignored",

@@ -55,7 +55,15 @@ function emptyImage(): Buffer {
   const database = new Database(":memory:");
   database.pragma(`page_size = ${PAGE_BYTES}`);
   const time = { now: () => 0, steady: () => 0 };
-  const settings = { dedupWindowMs: 1, dedupMaxIds: 1, historyMessages: 1, historyMs: 1, maxEndings: 1 };
+  const settings = {
+    dedupWindowMs: 1,
+    dedupMaxIds: 1,
+    historyMessages: 1,
+    historyMs: 1,
+    maxEndings: 1,
+    maxQueues: 1,
+    maxQueuesPerClient: 1,
+  };
   SqliteFile.on(database, settings, time);
   empty = database.serialize();
   database.close();

@@ -12,6 +12,9 @@ export interface DirectoryLimits {
   readonly maxQueuesPerClient: number;
 }
 
+/** The way out. */
+const FORGOTTEN = "Those that hold nothing are forgotten at the hub's next start.";
+
 /** The queues and rooms that there are, by address, and the numbers that the journal files them under. */
 export class Directory {
   private readonly queues = new Map<QueueAddress, QueueState>();
@@ -109,11 +112,17 @@ export class Directory {
   private newNo(address: QueueAddress | RoomAddress, client: string): number {
     const { maxQueues, maxQueuesPerClient } = this.limits;
     if (this.queues.size + this.rooms.size >= maxQueues) {
-      throw new WaybillError("LIMIT_REACHED", `There are ${maxQueues} queues and rooms, as many as there may be.`);
+      throw new WaybillError(
+        "LIMIT_REACHED",
+        `There are ${maxQueues} queues and rooms, as many as there may be. ${FORGOTTEN}`,
+      );
     }
     const made = this.made.get(client) ?? 0;
     if (made >= maxQueuesPerClient) {
-      throw new WaybillError("LIMIT_REACHED", `${client} has made ${made} queues and rooms, as many as it may.`);
+      throw new WaybillError(
+        "LIMIT_REACHED",
+        `${client} has made ${made} queues and rooms, as many as it may. ${FORGOTTEN}`,
+      );
     }
     this.made.set(client, made + 1);
     const no = ++this.lastNo;

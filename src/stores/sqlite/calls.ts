@@ -136,6 +136,10 @@ export interface WorkerSettings {
   readonly historyMs: number;
   /** Endings of messages that are remembered. */
   readonly maxEndings: number;
+  /** Queues and rooms that may exist. */
+  readonly maxQueues: number;
+  /** Queues and rooms that one client may make. */
+  readonly maxQueuesPerClient: number;
 }
 
 /** Kinds of appended rows, as the first number of each says. */

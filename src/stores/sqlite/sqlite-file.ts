@@ -12,6 +12,7 @@ import { LeaseMarks } from "./lease-marks";
 import { Reader } from "./reader";
 import { RoomRows } from "./room-rows";
 import { migrate } from "./schema";
+import { forgetUnusedQueues } from "./unused-queues";
 
 /** What the tables need to know; the rest of the settings is about the file. */
 export type FileSettings = Omit<WorkerSettings, "file">;
@@ -60,7 +61,7 @@ export class SqliteFile {
 
   private constructor(
     private readonly database: Database.Database,
-    settings: FileSettings,
+    private readonly settings: FileSettings,
     private readonly time: FileTime,
     /** Where the database is; undefined: nowhere but in memory. */
     readonly file?: DatabaseFile,
@@ -200,6 +201,7 @@ export class SqliteFile {
   private load(): Snapshot {
     // What a crash left marked may have been out: its next attempt gets a number that was never given.
     this.marks.countAttempts();
+    this.queues -= forgetUnusedQueues(this.database, this.settings);
     return this.reader.snapshot();
   }
 }
