@@ -1,8 +1,8 @@
 /**
  * Many idle connections, and all of them coming back at once with messages waiting for each: Waybill beside bare
- * Socket.IO, whose clients only reconnect.
+ * Socket.IO, whose clients only reconnect; with --backlog that one lets more than 511 wait to be accepted, as Waybill does.
  *
- *     npm run bench:connections -- [--count 10000] [--messages 10] [--processes 4] [--json FILE]
+ *     npm run bench:connections -- [--count 10000] [--messages 10] [--processes 4] [--backlog 511] [--json FILE]
  */
 import fs from "node:fs";
 import path from "node:path";
@@ -20,6 +20,7 @@ const { values } = parseArgs({
     count: { type: "string", default: "10000" },
     messages: { type: "string", default: "10" },
     processes: { type: "string", default: "4" },
+    backlog: { type: "string", default: "511" },
     json: { type: "string" },
   },
 });
@@ -47,7 +48,11 @@ async function main(folder: string): Promise<void> {
   // Node raises its own limit to the hard one.
   const count = Math.min(asked, limit - OTHER_DESCRIPTORS);
   if (count < asked) console.log(`this machine allows ${limit} open files a process: ${count} connections instead`);
-  const bare = await measure(await Child.start("bare.js", {}, COLLECTABLE), false, count);
+  const bare = await measure(
+    await Child.start("bare.js", { backlog: Number(values.backlog) }, COLLECTABLE),
+    false,
+    count,
+  );
   const file = path.join(folder, "connections.db");
   const waybill = await measure(await Child.start("hub.js", { file }, COLLECTABLE), true, count);
   const kib = (bytes: number | undefined): string => number((bytes ?? NaN) / 1024, 1);

@@ -25,7 +25,9 @@ io.on("connection", (socket) => {
     reply({ ok: true });
   });
 });
-http.listen(0, "127.0.0.1", () => {
+/** Connections that may wait to be accepted: Node's default where it is left out. */
+const { backlog = 511 } = JSON.parse(process.argv[2] ?? "{}") as { backlog?: number };
+http.listen(0, "127.0.0.1", backlog, () => {
   const { port } = http.address() as AddressInfo;
   answerBench(
     { url: `http://127.0.0.1:${port}`, ...usage() },

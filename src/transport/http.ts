@@ -4,6 +4,11 @@ import { reasonOf } from "../protocol/errors";
 
 /** Connections that are still open so long after the server has closed are cut off. */
 const CLOSE_TIMEOUT_MS = 1_000;
+/**
+ * Connections that may wait to be accepted; the system may allow fewer (on Linux `net.core.somaxconn`, mostly 4096). Where
+ * all clients come back at once, those past it are not told, and try again ever more seldom, up to half a minute apart.
+ */
+const BACKLOG = 65_535;
 
 /** The hub's own HTTP server: Socket.IO and `GET /healthz`, which says whether the store takes writes. */
 export class HubHttp {
@@ -23,7 +28,7 @@ export class HubHttp {
   listen(port: number, host: string): Promise<void> {
     return new Promise((resolve, reject) => {
       this.server.once("error", reject);
-      this.server.listen(port, host, () => {
+      this.server.listen(port, host, BACKLOG, () => {
         this.server.removeListener("error", reject);
         resolve();
       });
