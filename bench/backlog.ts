@@ -44,7 +44,7 @@ async function main(folder: string): Promise<void> {
 }
 
 async function measure(file: string): Promise<void> {
-  const hub = await Child.start("hub.js", { file });
+  const hub = await Child.start("hub.js", { file, settings: { maxQueuesPerClient: queues + 100 } });
   const { url, startMs } = hub.ready as { url: string; startMs: number };
   const started = await hub.ask<{ rss: number }>({});
   console.log(
