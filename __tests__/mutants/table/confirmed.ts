@@ -34,14 +34,14 @@ export const CONFIRMED: BrokenPromise = {
     },
     {
       name: "failed-commit-answered-as-done",
-      file: "src/stores/sqlite/sqlite-journal.ts",
+      file: "src/stores/sqlite/call-line.ts",
       find: "tell: () => call.reject(refusal) });",
       replace: "tell: () => (refusal.message ? call.resolve([] as never) : undefined) });",
       caughtBy: { file: JOURNAL, test: "a commit that failed is an error to all that were in it, and to nobody else" },
     },
     {
       name: "goes-on-without-its-store",
-      file: "src/stores/sqlite/sqlite-journal.ts",
+      file: "src/stores/sqlite/call-line.ts",
       find: "for (const { reject } of this.pending.splice(0)) reject(this.broken);",
       replace: "for (const { resolve } of this.pending.splice(0)) resolve([] as never);",
       caughtBy: { file: JOURNAL, test: "a worker that is lost is an error to all that wait, and to all that come" },

@@ -219,7 +219,7 @@ export const NOTHING_VANISHES: BrokenPromise = {
     },
     {
       name: "goes-on-with-a-damaged-store",
-      file: "src/stores/sqlite/sqlite-journal.ts",
+      file: "src/stores/sqlite/call-line.ts",
       find: "this.fail(answer.damaged);",
       replace: "",
       caughtBy: { file: JOURNAL, test: "damage is the end of the store" },
