@@ -163,7 +163,7 @@ describe("sent again", () => {
     const [first, second] = await driver.given(2);
     await driver.request("in-transit", first);
     await driver.request("delivered", first);
-    expect([...driver.session.held(queueAddress("/caps", "driver")).keys()]).toEqual([second?.messageId]);
+    expect(driver.session.held(queueAddress("/caps", "driver")).ids()).toEqual([second?.messageId]);
     await driver.request("delivered", second);
     expect(await depth("driver")).toBe(0);
     expect(await depth("@acme")).toBe(3);

@@ -1,4 +1,6 @@
+import fc from "fast-check";
 import { WaybillError } from "../../src/protocol/errors";
+import { isPlainAck, isPlainMessage } from "../../src/protocol/plain-requests";
 import { readHandshake, requestReader, type RequestReader } from "../../src/protocol/requests";
 
 const reader = requestReader({ maxBatch: 10, maxPrefetch: 1000 });
@@ -132,37 +134,25 @@ it.each(refused)("%s %j is refused as %s, naming %s", (request, argument, code, 
 });
 
 const taken: [Request, unknown, read: unknown][] = [
-  ["publish", message, { batch: false, messages: [{ message }] }],
-  [
-    "publish",
-    { client: "acme", event: "e" },
-    { batch: false, messages: [{ message: { client: "acme", event: "e" } }] },
-  ],
-  [
-    "publish",
-    { room: "north", event: "e", payload: null },
-    { batch: false, messages: [{ message: { room: "north", event: "e", payload: null } }] },
-  ],
-  [
-    "publish",
-    { ...message, queue: "@acme" },
-    { batch: false, messages: [{ message: { ...message, queue: "@acme" } }] },
-  ],
-  ["publish", { ...message, unheardOf: 1 }, { batch: false, messages: [{ message }] }],
+  ["publish", message, published(message)],
+  ["publish", { client: "acme", event: "e" }, published({ client: "acme", event: "e" })],
+  ["publish", { room: "north", event: "e", payload: null }, published({ room: "north", event: "e", payload: null })],
+  ["publish", { ...message, queue: "@acme" }, published({ ...message, queue: "@acme" })],
+  ["publish", { ...message, unheardOf: 1 }, published(expect.objectContaining(message))],
   [
     "publish",
     { ...message, priority: "9", delayMs: "10", ttlMs: "20" },
-    { batch: false, messages: [{ message: { ...message, priority: 9, delayMs: 10, ttlMs: 20 } }] },
+    published({ ...message, priority: 9, delayMs: 10, ttlMs: 20 }),
   ],
   [
     "publish",
     { ...message, headers: { a: "" }, group: "g" },
-    { batch: false, messages: [{ message: { ...message, headers: { a: "" }, group: "g" } }] },
+    published({ ...message, headers: { a: "" }, group: "g" }),
   ],
   [
     "publish",
     { ...message, deliverAt: "2026-01-01T01:00:00+01:00" },
-    { batch: false, messages: [{ message: { ...message, deliverAt: "2026-01-01T01:00:00+01:00" } }] },
+    published({ ...message, deliverAt: "2026-01-01T01:00:00+01:00" }),
   ],
   ["consume", undefined, {}],
   ["consume", null, {}],
@@ -216,20 +206,94 @@ it.each(taken)("%s %j is read", (request, argument, read) => {
 });
 
 it("reads a batch message by message: a bad one costs the others nothing", () => {
-  const { batch, messages } = reader.publish({ messages: [message, { id: "m-2", queue: "driver" }, 7, message] });
+  const { batch, messages, refused } = reader.publish({
+    messages: [message, { id: "m-2", queue: "driver" }, 7, message],
+  });
   expect(batch).toBe(true);
-  expect(messages).toEqual([
-    { message },
-    { id: "m-2", error: expect.objectContaining({ code: "INVALID", message: expect.stringContaining("event") }) },
-    { id: undefined, error: expect.objectContaining({ code: "INVALID" }) },
-    { message },
+  expect(messages).toEqual([message, message]);
+  expect(refused).toEqual([
+    {
+      place: 1,
+      id: "m-2",
+      error: expect.objectContaining({ code: "INVALID", message: expect.stringContaining("event") }),
+    },
+    { place: 2, id: undefined, error: expect.objectContaining({ code: "INVALID" }) },
   ]);
 });
 
 it("hands a payload on as it is, without looking into it", () => {
   const payload = { __proto__: null, deep: [{ undefined: null }] };
-  const read = reader.publish({ ...message, payload }).messages[0];
-  expect(read && "message" in read && read.message.payload).toBe(payload);
+  expect(reader.publish({ ...message, payload }).messages[0]?.payload).toBe(payload);
+});
+
+describe("what is recognised without the schema", () => {
+  const someText = fc.oneof(
+    fc.constantFrom("driver", "m-1"),
+    fc.string({ maxLength: 4 }),
+    fc.constantFrom("@acme", "@", " a", "a ", "a:b", "a*", "é", "\u007f", "line\nbreak", "x".repeat(130)),
+    fc.constantFrom(null, 7, {}, []),
+  );
+  const someNumber = fc.constantFrom(0, 1, 1, 1, 9, 10, -1, 1.5, "4", "x", null, NaN, 2 ** 53);
+  const field = <Value>(value: fc.Arbitrary<Value>): fc.Arbitrary<Value | undefined> =>
+    fc.option(value, { nil: undefined, freq: 2 });
+  const rarely = <Value>(value: fc.Arbitrary<Value>): fc.Arbitrary<Value | undefined> =>
+    fc.oneof({ weight: 9, arbitrary: fc.constant(undefined) }, { weight: 1, arbitrary: value });
+  const given = fc.record({
+    id: field(someText),
+    queue: field(someText),
+    room: rarely(someText),
+    client: rarely(someText),
+    event: fc.oneof({ weight: 5, arbitrary: fc.constant("pickup") }, { weight: 1, arbitrary: someText }),
+    payload: fc.jsonValue({ maxDepth: 1 }),
+    priority: field(someNumber),
+    group: field(someText),
+    delayMs: rarely(someNumber),
+    ttlMs: rarely(someNumber),
+    headers: rarely(fc.constant({ trace: "a" })),
+  });
+
+  it("is a message that the schema takes as it stands", () => {
+    let recognised = 0;
+    fc.assert(
+      fc.property(given, (each) => {
+        if (!isPlainMessage(each)) return;
+        recognised++;
+        // What is no message sends the whole list to the schema.
+        const { messages, refused } = reader.publish({ messages: [each, 7] });
+        expect(refused).toHaveLength(1);
+        expect(messages).toEqual([each]);
+      }),
+      { numRuns: 5_000 },
+    );
+    expect(recognised).toBeGreaterThan(200);
+  });
+
+  it("is an ack that the schema takes as it stands", () => {
+    const refs = fc.array(
+      fc.record({ id: fc.oneof(fc.constant("m-1"), someText), attempt: someNumber, queue: field(someText) }),
+      { maxLength: 3 },
+    );
+    let recognised = 0;
+    fc.assert(
+      fc.property(fc.record({ queue: field(someText), deliveries: refs }), (each) => {
+        if (!isPlainAck(each, 10)) return;
+        recognised++;
+        // A nack has the same fields, and is always the schema's.
+        expect(reader.nack(each)).toEqual(each);
+      }),
+      { numRuns: 5_000 },
+    );
+    expect(recognised).toBeGreaterThan(100);
+  });
+
+  it("is most of what is sent", () => {
+    expect(isPlainMessage(message)).toBe(true);
+    expect(
+      isPlainMessage({ id: "m4x-1", client: "acme", event: "in-transit", payload: null, priority: 9, group: "g" }),
+    ).toBe(true);
+    expect(isPlainAck({ queue: "@acme", deliveries: [ref, { ...ref, queue: "driver" }] }, 10)).toBe(true);
+    expect(isPlainAck({ deliveries: numberedRefs(11) }, 10)).toBe(false);
+  });
 });
 
 describe("the handshake", () => {
@@ -251,6 +315,14 @@ describe("the handshake", () => {
     [{ session: 1 }, "session"],
   ])("%j is refused, naming %s", (auth, field) => expect(errorOf(() => readHandshake(auth)).message).toContain(field));
 });
+
+function published(message: unknown): object {
+  return { batch: false, messages: [message], refused: [] };
+}
+
+function numberedRefs(count: number): { id: string; attempt: number }[] {
+  return Array.from({ length: count }, (_, index) => ({ id: `m-${index}`, attempt: 1 }));
+}
 
 function numbered(count: number): Record<string, string> {
   return Object.fromEntries(Array.from({ length: count }, (_, index) => [`h${index}`, "v"]));

@@ -1,4 +1,5 @@
 /** That the checks can fail: a hub that breaks a promise is found out within a few runs. */
+import { IdTable } from "../../src/protocol/id-table";
 import { Session } from "../../src/queue/session";
 import { QueueState } from "../../src/stores/ledger/queue-state";
 import { RecentAcks } from "../../src/stores/ledger/recent-acks";
@@ -22,7 +23,7 @@ test.each<[what: string, breakIt: () => void]>([
   ["gives out seqs again", () => void jest.spyOn(Appender.prototype, "writeLastSeq").mockImplementation()],
   ["forgets ids", () => void jest.spyOn(IdWindow.prototype, "remember").mockReturnValue(0)],
   ["lets a group's messages overtake", () => void jest.spyOn(QueueState.prototype, "holdGroup").mockImplementation()],
-  ["knows no prefetch", () => void jest.spyOn(Session.prototype, "held").mockReturnValue(new Map())],
+  ["knows no prefetch", () => void jest.spyOn(Session.prototype, "held").mockReturnValue(new IdTable())],
   ["calls everything acked", () => void jest.spyOn(RecentAcks.prototype, "has").mockReturnValue(true)],
   ["keeps no history", () => void jest.spyOn(RoomRows.prototype, "join").mockReturnValue(NOTHING_REPLAYED)],
 ])(

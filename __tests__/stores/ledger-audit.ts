@@ -21,7 +21,7 @@ export function auditLedger(store: LedgerStore): void {
 function auditQueue(queue: QueueState): void {
   const { address, leases, delayed, total, ready, heldBytes, bytes } = queue;
   compare(`${address}: its total`, total, ready + delayed + leases.size);
-  const leased = bytesOf([...leases.values()].map(({ message }) => message));
+  const leased = bytesOf(leases.values().map(({ message }) => message));
   if (delayed === 0) compare(`${address}: its held bytes`, heldBytes, leased);
   if (ready === 0) compare(`${address}: its bytes`, bytes, heldBytes);
   if (heldBytes < leased || bytes < heldBytes) throw new Error(`${address} counts ${bytes}, ${heldBytes} of them held`);

@@ -4,6 +4,7 @@ import type { ClientToHubEvents, Drain, Handshake, Refused, Welcome } from "../.
 import { backoffDelay, RETRY_BACKOFF } from "./backoff";
 import { Deferred } from "./deferred";
 import type { ClientSettings } from "./options";
+import { Unanswered } from "./unanswered";
 import {
   asWelcome,
   connectRefusal,
@@ -64,7 +65,7 @@ export class Connection {
   private readonly first = new Deferred<Welcome>();
   private phase: Phase = "waiting";
   private arrival = new Deferred<Welcome>();
-  private readonly unanswered = new Set<(error: Error) => void>();
+  private readonly unanswered = new Unanswered();
   private timer: ReturnType<typeof setTimeout> | undefined;
   private failures = 0;
   /** What a draining hub asked for, in milliseconds; counts for the next attempt only. */
@@ -128,14 +129,14 @@ export class Connection {
       );
       const fail = (error: Error): void => {
         clearTimeout(timer);
-        this.unanswered.delete(fail);
+        this.unanswered.remove(place, fail);
         reject(error);
       };
-      this.unanswered.add(fail);
+      const place = this.unanswered.add(fail);
       try {
         this.socket.emit(name, body, (reply: unknown) => {
           clearTimeout(timer);
-          if (this.unanswered.delete(fail)) resolve(this.readReply(name, reply));
+          if (this.unanswered.remove(place, fail)) resolve(this.readReply(name, reply));
         });
       } catch (error) {
         // Serialising failed: a payload that has become circular since it was looked at, a toJSON that throws.
@@ -295,7 +296,7 @@ export class Connection {
   }
 
   private rejectUnanswered(reason: string): void {
-    for (const fail of [...this.unanswered]) fail(new ConnectionLost(reason));
+    this.unanswered.failAll(() => new ConnectionLost(reason));
   }
 
   private readReply<Name extends RequestName>(name: Name, reply: unknown): ReplyTo<Name> {

@@ -1,4 +1,5 @@
 import { reasonOf, WaybillError } from "../../src/protocol/errors";
+import { IdTable } from "../../src/protocol/id-table";
 import type { DeliveredMessage, DeliveryRef, Refused, Welcome } from "../../src/protocol/wire";
 import { backoffDelay, RETRY_BACKOFF } from "./backoff";
 import type { Connection } from "./connection";
@@ -49,7 +50,7 @@ export interface ConsumerParts {
 
 /** One queue's deliveries on their way through its handler. */
 export class QueueConsumer implements Consumer, DeliveryOwner {
-  readonly deliveries = new Map<string, Delivery>();
+  readonly deliveries = new IdTable<Delivery>();
   private readonly waiting = new Fifo<Delivery>();
   private readonly consumed = new Deferred<void>();
   private readonly idle = new Deferred<void>();
@@ -253,7 +254,7 @@ export class QueueConsumer implements Consumer, DeliveryOwner {
 
   private loseAll(reason: string): void {
     this.waiting.clear();
-    for (const delivery of [...this.deliveries.values()]) this.lost(delivery, reason);
+    for (const delivery of this.deliveries.values()) this.lost(delivery, reason);
   }
 
   private forget(delivery: Delivery): void {

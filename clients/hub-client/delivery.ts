@@ -1,3 +1,4 @@
+import type { ReadonlyIdTable } from "../../src/protocol/id-table";
 import type { DeliveredMessage, Refused } from "../../src/protocol/wire";
 import type { NackOptions } from "./nack";
 
@@ -24,7 +25,7 @@ export type Verdict = "ack" | NackOptions;
 export interface DeliveryOwner {
   readonly queue: string;
   /** Every delivery of the queue that is not through, by id. */
-  readonly deliveries: ReadonlyMap<string, Delivery>;
+  readonly deliveries: ReadonlyIdTable<Delivery>;
   extend(delivery: Delivery, leaseMs: number): Promise<void>;
   /** The hub has the last word on it, or nobody has: it is to be forgotten. */
   settled(delivery: Delivery): void;

@@ -18,9 +18,10 @@ export const getAll: CapsRequest = async (connection, argument) => {
   const queueId = queueIdOf(queue);
   logEvent(connection, "getAll", event === undefined ? { queueId } : { queueId, event });
   if (fresh) return { queueId, ready, again: 0 };
-  const held = [...line.broker.held(line.session, queue).values()].filter(
-    ({ message }) => event === undefined || message.event === event,
-  );
+  const held = line.broker
+    .held(line.session, queue)
+    .values()
+    .filter(({ message }) => event === undefined || message.event === event);
   for (const delivery of held) {
     const form = formatDelivery(delivery);
     line.emit(form.event, form.argument);

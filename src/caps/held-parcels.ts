@@ -34,9 +34,10 @@ export function findOvertaken(session: Session, delivered: readonly Delivery[]):
     .flatMap(({ message }) => {
       const { orderId } = peekOrder(JSON.parse(message.payload));
       if (orderId === undefined) return [];
-      return [...session.held(message.queue).values()].filter((delivery) =>
-        concernsOrder(delivery, { orderId, event: "in-transit" }),
-      );
+      return session
+        .held(message.queue)
+        .values()
+        .filter((delivery) => concernsOrder(delivery, { orderId, event: "in-transit" }));
     });
 }
 

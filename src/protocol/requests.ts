@@ -30,6 +30,7 @@ import {
   yesOrNo,
   type ReadSince,
 } from "./fields";
+import { isPlainAck, isPlainMessage } from "./plain-requests";
 import {
   DEAD_REASONS,
   type AckRequest,
@@ -54,13 +55,21 @@ const DEFAULT_DEAD_LIMIT = 100;
 const MAX_TOKEN_LENGTH = 8_192;
 const MAX_GIVEN_LENGTH = 60;
 
-/** One message of a publish: read, or refused on its own. */
-export type ReadMessage = { readonly message: PublishMessage } | { readonly id?: string; readonly error: WireError };
+/** A message of a list that is refused on its own. */
+export interface RefusedMessage {
+  /** Where in the list it stands. */
+  readonly place: number;
+  readonly id?: string;
+  readonly error: WireError;
+}
 
 export interface ReadPublish {
   /** Whether the messages came as a list: then each has a result of its own, also when it is refused. */
   readonly batch: boolean;
-  readonly messages: readonly ReadMessage[];
+  /** Those that could be read, in order. */
+  readonly messages: readonly PublishMessage[];
+  /** The others, in order. */
+  readonly refused: readonly RefusedMessage[];
 }
 
 export interface ReadJoin {
@@ -222,14 +231,13 @@ export function requestReader(limits: Pick<Limits, "maxBatch" | "maxPrefetch">):
 
   return {
     publish(argument) {
-      if (!isBatch(argument))
-        return { batch: false, messages: [{ message: read(publishMessage, argument, "message") }] };
-      const messages = read(batch, argument.messages, "list", "messages");
-      return { batch: true, messages: messages.map(readOne) };
+      if (isBatch(argument)) return readList(read(batch, argument.messages, "list", "messages"));
+      const message = isPlainMessage(argument) ? argument : read(publishMessage, argument, "message");
+      return { batch: false, messages: [message], refused: [] };
     },
     consume: (argument) => read(consumeRequest, argument ?? {}, "request"),
     cancel: (argument) => read(cancelRequest, argument ?? {}, "request"),
-    ack: (argument) => read(ackRequest, argument, "request"),
+    ack: (argument) => (isPlainAck(argument, maxBatch) ? argument : read(ackRequest, argument, "request")),
     nack: (argument) => read(nackRequest, argument, "request"),
     extend: (argument) => read(extendRequest, argument, "request"),
     join: (argument) => read(joinRequest, argument, "request"),
@@ -258,13 +266,24 @@ function isBatch(argument: unknown): argument is { messages: unknown } {
   return typeof argument === "object" && argument !== null && "messages" in argument;
 }
 
-/** One bad message of a batch is its own loss only. */
-function readOne(given: unknown): ReadMessage {
-  const parsed = publishMessage.safeParse(given);
-  if (parsed.success) return { message: parsed.data };
-  const id = messageId.safeParse(valueAt(given, ["id"]));
-  return { id: id.data, error: refusal(parsed.error.issues, given, "message", "").toWire() };
+/** One bad message of a list is its own loss only. */
+function readList(list: readonly unknown[]): ReadPublish {
+  if (list.every(isPlainMessage)) return { batch: true, messages: list, refused: NONE_REFUSED };
+  const messages: PublishMessage[] = [];
+  const refused: RefusedMessage[] = [];
+  for (const [place, given] of list.entries()) {
+    const parsed = publishMessage.safeParse(given);
+    if (parsed.success) {
+      messages.push(parsed.data);
+      continue;
+    }
+    const id = messageId.safeParse(valueAt(given, ["id"]));
+    refused.push({ place, id: id.data, error: refusal(parsed.error.issues, given, "message", "").toWire() });
+  }
+  return { batch: true, messages, refused };
 }
+
+const NONE_REFUSED: readonly RefusedMessage[] = [];
 
 /** `whole` is what the value is called where no field of it is at fault, `prefix` the path that led to it. */
 function read<Output>(schema: z.ZodType<Output>, given: unknown, whole: string, prefix = ""): Output {

@@ -1,4 +1,5 @@
 import { WaybillError } from "../protocol/errors";
+import type { ReadonlyIdTable } from "../protocol/id-table";
 import type { PublishMessage, PublishResult, SettleOutcome, SettleRef } from "../protocol/wire";
 import type { Clock, Timer } from "./clock";
 import { Consumers, type Consuming, type Consumption } from "./consumers";
@@ -177,7 +178,7 @@ export class Broker {
   }
 
   /** What a session holds of a queue. */
-  held(session: Session, queueName: string): ReadonlyMap<string, Delivery> {
+  held(session: Session, queueName: string): ReadonlyIdTable<Delivery> {
     return session.held(queueAddress(session.namespace, queueName));
   }
 

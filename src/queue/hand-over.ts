@@ -53,7 +53,7 @@ export class HandOver {
   }
 
   private takeOver(queue: QueueAddress, former: Session): void {
-    const held = [...former.held(queue).values()];
+    const held = former.held(queue).values();
     const refs = held.map(({ message, attempt }) => ({ id: message.id, attempt }));
     former.revoke(queue, refs, "another consumer of this queue has taken over");
     const policy = this.rules.of(queue);

@@ -1,3 +1,4 @@
+import { IdTable, type ReadonlyIdTable } from "../protocol/id-table";
 import type { DeliveryRef } from "../protocol/wire";
 import type { Identity } from "./identity";
 import { sizeOf, type Delivery, type QueueAddress } from "./message";
@@ -5,11 +6,11 @@ import type { Receiver } from "./receiver";
 
 /** What a session has out of one queue. */
 interface Outstanding {
-  readonly deliveries: Map<string, Delivery>;
+  readonly deliveries: IdTable<Delivery>;
   bytes: number;
 }
 
-const NOTHING: ReadonlyMap<string, Delivery> = new Map();
+const NOTHING: ReadonlyIdTable<Delivery> = new IdTable();
 
 /**
  * The holder of leases: what outlives a dropped connection for its grace. At most one connection is its receiver.
@@ -70,7 +71,7 @@ export class Session {
 
   /** Hands over once more what this session holds already. */
   giveAgain(queue: QueueAddress): void {
-    const held = [...this.held(queue).values()];
+    const held = this.held(queue).values();
     if (held.length > 0) this.receiver?.deliver(queue, held, true);
   }
 
@@ -98,7 +99,7 @@ export class Session {
     this.receiver?.revoked(queue, deliveries, reason);
   }
 
-  held(queue: QueueAddress): ReadonlyMap<string, Delivery> {
+  held(queue: QueueAddress): ReadonlyIdTable<Delivery> {
     return this.outstanding.get(queue)?.deliveries ?? NOTHING;
   }
 
@@ -113,14 +114,14 @@ export class Session {
   }
 
   /** Everything that is out, by queue. */
-  *allHeld(): Iterable<[QueueAddress, ReadonlyMap<string, Delivery>]> {
+  *allHeld(): Iterable<[QueueAddress, ReadonlyIdTable<Delivery>]> {
     for (const [queue, out] of this.outstanding) yield [queue, out.deliveries];
   }
 
   private outstandingOf(queue: QueueAddress): Outstanding {
     let out = this.outstanding.get(queue);
     if (out === undefined) {
-      out = { deliveries: new Map(), bytes: 0 };
+      out = { deliveries: new IdTable(), bytes: 0 };
       this.outstanding.set(queue, out);
     }
     return out;

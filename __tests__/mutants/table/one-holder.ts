@@ -49,7 +49,7 @@ export const ONE_HOLDER: BrokenPromise = {
     {
       name: "two-of-one-id-out",
       file: "src/stores/ledger/queue-state.ts",
-      find: "if (!this.leases.has(message.id)) return false;",
+      find: "if (this.leases.get(message.id) === undefined) return false;",
       replace: "if (message.id.length > 0) return false;",
       caughtBy: { file: MEMORY, test: "two messages of one id, past the window, are never out at once" },
     },

@@ -146,14 +146,14 @@ export class Intake {
     if (arrivals.length === 0) return;
     const rows = arrivals.map(({ row }) => row);
     let firsts: readonly number[];
-    this.ledger.arriving.add(rows);
+    this.ledger.arriving.push(rows);
     try {
       firsts = await this.ledger.journal.append(rows, messages[0]?.publishedAt ?? 0);
     } catch (error) {
       for (const arrival of arrivals) arrival.end(false);
       throw error;
     } finally {
-      this.ledger.arriving.delete(rows);
+      this.ledger.arriving.splice(this.ledger.arriving.indexOf(rows), 1);
     }
     const stored: Arrival[] = [];
     for (const [index, arrival] of arrivals.entries()) {

@@ -23,8 +23,8 @@ export class Ledger {
   readonly budget: MemoryBudget;
   /** Queues that may have something out. */
   readonly leasing = new Set<QueueState>();
-  /** Messages on their way to the disk. */
-  readonly arriving = new Set<readonly (AppendRow | RoomAppendRow)[]>();
+  /** Messages on their way to the disk. No `Set`: see `IdTable`. */
+  readonly arriving: (readonly (AppendRow | RoomAppendRow)[])[] = [];
   lastSeq = 0;
   /** Nothing is due, or expires, before. */
   nextDue = Infinity;

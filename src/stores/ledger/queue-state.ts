@@ -1,3 +1,4 @@
+import { IdTable } from "../../protocol/id-table";
 import { PRIORITIES, sizeOf, type Delivery, type QueueAddress } from "../../queue/message";
 import type { QueueRules } from "../../queue/queue-rules";
 import type { Settlement } from "../../queue/store";
@@ -28,7 +29,7 @@ export const MAX_PASSES = 16;
 
 /** One queue as it stands in memory: what is ready, what is out, and which groups are busy. */
 export class QueueState {
-  readonly leases = new Map<string, Lease>();
+  readonly leases = new IdTable<Lease>();
   /** No lease of this queue runs out before this time. */
   earliestDeadline = Infinity;
   delayed = 0;
@@ -358,7 +359,7 @@ export class QueueState {
       this.waiting++;
       return true;
     }
-    if (!this.leases.has(message.id)) return false;
+    if (this.leases.get(message.id) === undefined) return false;
     // Its turn has come: the rest of its group does not go before it.
     if (message.group !== undefined) this.holdGroup(message.group, message);
     const namesakes = this.namesakes.get(message.id);

@@ -1,6 +1,6 @@
 import { WaybillError } from "../../protocol/errors";
-import type { ReadMessage } from "../../protocol/requests";
-import type { PublishMessage, PublishResult } from "../../protocol/wire";
+import type { RefusedMessage } from "../../protocol/requests";
+import type { PublishResult } from "../../protocol/wire";
 import type { Caller } from "./handler";
 
 /**
@@ -9,24 +9,17 @@ import type { Caller } from "./handler";
  */
 export async function publish(caller: Caller, argument: unknown): Promise<object> {
   const { broker, session, read } = caller;
-  const { batch, messages } = read.publish(argument);
-  const readable = messages.flatMap((each) => ("message" in each ? [each.message] : []));
-  const stored = readable.length > 0 ? await broker.publish(session, readable) : [];
-  const results = readable.length === messages.length ? stored : interleave(messages, readable, stored);
+  const { batch, messages, refused } = read.publish(argument);
+  const stored = messages.length > 0 ? await broker.publish(session, messages) : [];
+  const results = refused.length === 0 ? stored : interleave(stored, refused);
   const [first] = results;
   if (!batch && first && "error" in first) throw WaybillError.fromWire(first.error);
   return { results, durability: broker.durability };
 }
 
-/** Puts the results of those that could be read back among those that could not. */
-function interleave(
-  messages: readonly ReadMessage[],
-  readable: readonly PublishMessage[],
-  stored: readonly PublishResult[],
-): PublishResult[] {
-  const resultOf = new Map(readable.map((message, index) => [message, stored[index]]));
-  return messages.map((each) => {
-    if (!("message" in each)) return each;
-    return resultOf.get(each.message) ?? { error: new WaybillError("INTERNAL", "The message has no result.").toWire() };
-  });
+/** Puts what was refused in its places among the results of the others. */
+function interleave(stored: readonly PublishResult[], refused: readonly RefusedMessage[]): PublishResult[] {
+  const results = [...stored];
+  for (const { place, id, error } of refused) results.splice(place, 0, { id, error });
+  return results;
 }
