@@ -56,7 +56,7 @@ module.exports = {
     mayOnlyImport(
       "client-library-knows-the-contract",
       "^clients/hub-client",
-      ["^src/protocol/(errors|id-table|message-ids|names|wire)\\.ts$"],
+      ["^src/protocol/(errors|id-table|json-text|message-ids|names|wire)\\.ts$"],
       "The library is loaded into browsers: the schemas stay with the hub.",
     ),
     {
@@ -84,7 +84,7 @@ module.exports = {
       name: "protocol-reads-with-zod-only",
       comment: "Names, shapes and errors need no package; only the schemas of requests and their fields do.",
       severity: "error",
-      from: { path: "^src/protocol/", pathNot: "^src/protocol/(requests|fields)\\.ts$" },
+      from: { path: "^src/protocol/", pathNot: "^src/protocol/(requests|fields|json-text)\\.ts$" },
       to: { dependencyTypes: [...PACKAGES, "core"] },
     },
     {
@@ -92,6 +92,12 @@ module.exports = {
       severity: "error",
       from: { path: "^src/protocol/(requests|fields)\\.ts$" },
       to: { dependencyTypes: [...PACKAGES, "core"], pathNot: "node_modules/zod/" },
+    },
+    {
+      name: "protocol-writes-with-the-parser-only",
+      severity: "error",
+      from: { path: "^src/protocol/json-text\\.ts$" },
+      to: { dependencyTypes: [...PACKAGES, "core"], pathNot: "node_modules/socket\\.io-parser/" },
     },
     {
       name: "queue-uses-no-package",
@@ -108,10 +114,10 @@ module.exports = {
     },
     {
       name: "client-library-runs-in-browsers",
-      comment: "Its one dependency is the socket.io client; Node's own modules are not there.",
+      comment: "Its dependencies are the socket.io client and its parser; Node's own modules are not there.",
       severity: "error",
       from: { path: "^clients/hub-client" },
-      to: { dependencyTypes: [...PACKAGES, "core"], pathNot: "node_modules/socket\\.io-client/" },
+      to: { dependencyTypes: [...PACKAGES, "core"], pathNot: "node_modules/socket\\.io-(client|parser)/" },
     },
     {
       name: "no-cycles",

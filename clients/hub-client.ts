@@ -134,7 +134,7 @@ export class HubClient {
    * `STORE_UNAVAILABLE`, `DISK_FULL`, `DRAINING`) is sent again after a while, and a few already on their way may overtake
    * it. Await one before publishing the next where that matters.
    *
-   * The payload is not copied: leave it unchanged until the promise settles.
+   * The payload is written out at once: what becomes of it afterwards changes nothing.
    *
    * @throws WaybillError `INVALID` for a message that cannot be sent; `QUEUE_FULL` when too much waits already; whatever
    * else the hub refuses it with for good; `DRAINING` when the client is closed before the answer, so that nobody knows.

@@ -1,7 +1,7 @@
 import { DeliveryBundle } from "../../src/transport/delivery-bundle";
-import { DeliverText } from "../../src/transport/encoder";
+import { JsonText } from "../../src/protocol/json-text";
 
-const text = (queue: string): DeliverText => new DeliverText(JSON.stringify({ queue }));
+const text = (queue: string): JsonText => new JsonText(JSON.stringify({ queue }));
 
 it("what one turn delivers goes in one packet, and a packet ends where the next would be too long", async () => {
   const sent: string[] = [];

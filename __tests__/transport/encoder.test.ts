@@ -1,6 +1,7 @@
 import { Decoder, Encoder, PacketType, type Packet } from "socket.io-parser";
 import { queueAddress, type Delivery, type Message } from "../../src/queue/message";
-import { deliverTexts, SplicingEncoder } from "../../src/transport/encoder";
+import { JsonText, SplicingEncoder } from "../../src/protocol/json-text";
+import { deliverTexts } from "../../src/transport/encoder";
 
 const NOW = Date.UTC(2026, 4, 1, 12);
 const NO_LIMITS = { maxBatch: 1000, maxTextLength: 1_000_000 };
@@ -123,6 +124,17 @@ it("splits by number of messages, and by length, and keeps the order", () => {
   expect(short.length).toBeGreaterThan(5);
   expect(short.flat()).toEqual(all);
   expect(idsOf({ ...NO_LIMITS, maxTextLength: 1 }).map((ids) => ids.length)).toEqual(all.map(() => 1));
+});
+
+it.each([
+  { type: PacketType.EVENT, nsp: "/caps", id: 12, data: ["publish", { messages: [{ event: "é" }] }] },
+  { type: PacketType.ACK, nsp: "/", id: 0, data: [{ ok: true, seqs: [1, 2] }] },
+  { type: PacketType.ACK, nsp: "/caps", id: 7, data: [{ ok: false }] },
+])("a packet with an answer to come, or with one, reads as the stock encoder's: %j", (packet: Packet) => {
+  const [text] = new Encoder().encode(packet) as [string];
+  const data = [...(packet.data as unknown[])];
+  const spliced = { ...packet, data: [...data.slice(0, -1), new JsonText(JSON.stringify(data[data.length - 1]))] };
+  expect(new SplicingEncoder().encode(spliced)).toEqual([text]);
 });
 
 it("leaves every other packet to the stock encoder", () => {

@@ -1,5 +1,7 @@
 import { Manager, type Socket } from "socket.io-client";
+import { Decoder } from "socket.io-parser";
 import { reasonOf, WaybillError } from "../../src/protocol/errors";
+import { SplicingEncoder, type JsonText } from "../../src/protocol/json-text";
 import type { ClientToHubEvents, Drain, Handshake, Refused, Welcome } from "../../src/protocol/wire";
 import { backoffDelay, RETRY_BACKOFF } from "./backoff";
 import { Deferred } from "./deferred";
@@ -79,6 +81,7 @@ export class Connection {
     const manager = new Manager(url, {
       autoConnect: false,
       reconnection: false,
+      parser: { Encoder: SplicingEncoder, Decoder },
       transports: settings.transports,
     }).timeout(false);
     this.socket = manager.socket(settings.namespace, { auth: (send) => this.sendHandshake(send) });
@@ -120,7 +123,7 @@ export class Connection {
    * @returns the hub's reply, also where it is a refusal.
    * @throws ConnectionLost when it was not answered on this connection; WaybillError `INVALID` when it cannot be sent.
    */
-  request<Name extends RequestName>(name: Name, body: RequestBody<Name>): Promise<ReplyTo<Name>> {
+  request<Name extends RequestName>(name: Name, body: RequestBody<Name> | JsonText): Promise<ReplyTo<Name>> {
     if (this.phase !== "connected") return Promise.reject(new ConnectionLost("not connected"));
     return new Promise((resolve, reject) => {
       const timer = setTimeout(

@@ -1,4 +1,5 @@
 import { reasonOf, WaybillError, type WireError } from "../../src/protocol/errors";
+import { JsonText } from "../../src/protocol/json-text";
 import { MessageIds } from "../../src/protocol/message-ids";
 import type { Durability, Limits, PublishMessage, PublishReply } from "../../src/protocol/wire";
 import { backoffDelay, RETRY_BACKOFF } from "./backoff";
@@ -6,7 +7,7 @@ import { ConnectionLost, type Connection } from "./connection";
 import { Fifo } from "./fifo";
 import { Holds } from "./holds";
 import type { ClientSettings } from "./options";
-import { bytesAsJson, MAX_BYTES_PER_CHARACTER, readOutgoing, type Outgoing } from "./outgoing";
+import { bytesOf, MAX_BYTES_PER_CHARACTER, writeOutgoing, type Outgoing } from "./outgoing";
 import { afterTurn } from "./turn";
 import { isFields, isRetryable, isWireError } from "./wire-guards";
 
@@ -56,6 +57,7 @@ interface Unconfirmed extends Outgoing {
  */
 export class Outbox {
   private readonly ids = new MessageIds();
+  private readonly nextId = (): string => this.ids.next();
   private readonly waiting = new Fifo<Unconfirmed>();
   private readonly holds = new Holds<Unconfirmed>((released) => {
     this.putBack(released.sort(byOrder));
@@ -80,12 +82,12 @@ export class Outbox {
     return new Promise((resolve, reject) => {
       if (this.sealedBy) throw this.sealedBy;
       options?.signal?.throwIfAborted();
-      const outgoing = readOutgoing(message, () => this.ids.next());
-      this.checkRoom(outgoing.size);
+      const { id, target, json } = writeOutgoing(message, this.nextId);
+      this.checkRoom(json.length);
       const entry: Unconfirmed = {
-        message: outgoing.message,
-        target: outgoing.target,
-        size: outgoing.size,
+        id,
+        target,
+        json,
         order: this.published++,
         resolve,
         reject,
@@ -96,7 +98,7 @@ export class Outbox {
       };
       if (options?.signal) this.listenForAbort(entry, options.signal);
       this.unconfirmed++;
-      this.unconfirmedSize += entry.size;
+      this.unconfirmedSize += json.length;
       this.waiting.push(entry);
       this.flushSoon();
     });
@@ -172,8 +174,8 @@ export class Outbox {
   /** The next messages in line that may travel together. */
   private takeBatch(limits: Limits): Unconfirmed[] {
     const maxBatch = Math.min(this.settings.maxBatch, limits.maxBatch);
-    // Two below what the count could be wrong by: a packet over the hub's limit would end the connection.
-    const maxSize = limits.maxPacketBytes / (MAX_BYTES_PER_CHARACTER + 2);
+    // A packet over the hub's limit would end the connection.
+    const maxSize = limits.maxPacketBytes / MAX_BYTES_PER_CHARACTER - ENVELOPE_BYTES;
     const batch: Unconfirmed[] = [];
     let size = 0;
     for (let entry = this.waiting.peek(); entry !== undefined; entry = this.waiting.peek()) {
@@ -181,11 +183,12 @@ export class Outbox {
         this.waiting.shift();
         continue;
       }
-      const joins = !entry.alone && batch[0]?.alone !== true && batch.length < maxBatch && size + entry.size <= maxSize;
+      const joins =
+        !entry.alone && batch[0]?.alone !== true && batch.length < maxBatch && size + entry.json.length <= maxSize;
       if (batch.length > 0 && !joins) break;
       this.waiting.shift();
       batch.push(entry);
-      size += entry.size;
+      size += entry.json.length + 1;
     }
     return batch;
   }
@@ -194,7 +197,7 @@ export class Outbox {
   private passesOver(entry: Unconfirmed, limits: Limits): boolean {
     if (entry.settled || this.holds.join(entry)) return true;
     if (!exceedsPacket(entry, limits.maxPacketBytes)) return false;
-    this.reject(entry, new WaybillError("TOO_LARGE", `"${entry.message.id}" is over maxPacketBytes of the hub.`));
+    this.reject(entry, new WaybillError("TOO_LARGE", `"${entry.id}" is over maxPacketBytes of the hub.`));
     return true;
   }
 
@@ -202,7 +205,7 @@ export class Outbox {
     this.packetsInFlight++;
     let reply: PublishReply | undefined;
     try {
-      reply = await this.connection.request("publish", { messages: batch.map((entry) => entry.message) });
+      reply = await this.connection.request("publish", new JsonText(`{"messages":[${batch.map(jsonOf).join(",")}]}`));
     } catch (error) {
       if (!(error instanceof ConnectionLost)) {
         reply = { ok: false, error: new WaybillError("INVALID", reasonOf(error)).toWire() };
@@ -222,7 +225,7 @@ export class Outbox {
       if (entry === undefined) continue;
       if (isFields(result) && typeof result.seq === "number") {
         const status = result.status === "duplicate" ? "duplicate" : "stored";
-        this.confirm(entry, { id: entry.message.id, seq: result.seq, status, durability });
+        this.confirm(entry, { id: entry.id, seq: result.seq, status, durability });
       } else {
         this.refuse(entry, isFields(result) && isWireError(result.error) ? result.error : NO_RESULT);
       }
@@ -264,7 +267,7 @@ export class Outbox {
     if (entry.settled) return false;
     entry.settled = true;
     entry.unlisten?.();
-    this.unconfirmedSize -= entry.size;
+    this.unconfirmedSize -= entry.json.length;
     if (--this.unconfirmed === 0) {
       for (const resolve of this.emptied) resolve();
       this.emptied.clear();
@@ -283,13 +286,12 @@ function isOpen(entry: Unconfirmed): boolean {
   return !entry.settled;
 }
 
-/** Counts exactly only where the rough count leaves it open. */
-function exceedsPacket({ message, size }: Unconfirmed, maxPacketBytes: number): boolean {
-  if (size * MAX_BYTES_PER_CHARACTER + ENVELOPE_BYTES <= maxPacketBytes) return false;
-  try {
-    return bytesAsJson(message) + ENVELOPE_BYTES > maxPacketBytes;
-  } catch {
-    // What cannot be serialised is refused where it is sent.
-    return false;
-  }
+function jsonOf({ json }: Unconfirmed): string {
+  return json;
+}
+
+/** Counts exactly only where the number of characters leaves it open. */
+function exceedsPacket({ json }: Unconfirmed, maxPacketBytes: number): boolean {
+  if (json.length * MAX_BYTES_PER_CHARACTER + ENVELOPE_BYTES <= maxPacketBytes) return false;
+  return bytesOf(json) + ENVELOPE_BYTES > maxPacketBytes;
 }

@@ -4,36 +4,34 @@ import type { PublishMessage } from "../../src/protocol/wire";
 
 /** A payload nested deeper is taken for one that holds itself. */
 const MAX_DEPTH = 256;
-/** JSON's quotes, colon and comma around a field. */
-const FIELD_OVERHEAD = 4;
-/** Characters counted for a number, boolean or null. */
-const SCALAR_SIZE = 8;
-/** Bytes that one counted character can be as JSON in UTF-8: an escaped control character. */
-export const MAX_BYTES_PER_CHARACTER = 6;
+/** Bytes that one character of a JSON text can be in UTF-8. */
+export const MAX_BYTES_PER_CHARACTER = 3;
 
 /** A message as it travels, with what the outbox needs to know of it. */
 export interface Outgoing {
-  readonly message: PublishMessage & { id: string };
+  readonly id: string;
   /** Queue, inbox or room that it goes to, as one name. */
   readonly target: string;
-  /** Characters as JSON, nearly: at least a `MAX_BYTES_PER_CHARACTER`th of the bytes. */
-  readonly size: number;
+  /** The message as JSON. */
+  readonly json: string;
 }
 
 /**
- * Reads what a caller wants published. The envelope is copied, the payload is not.
+ * Writes out what a caller wants published: what becomes of the payload afterwards changes nothing.
  *
  * @throws WaybillError `INVALID` that names the field.
  */
-export function readOutgoing(message: PublishMessage, nextId: () => string): Outgoing {
+export function writeOutgoing(message: PublishMessage, nextId: () => string): Outgoing {
   const target = targetOf(message);
   if (typeof message.event !== "string" || message.event === "") throw invalid("event must be a non-empty string.");
   if (message.id !== undefined && (typeof message.id !== "string" || message.id === "")) {
     throw invalid("id must be a non-empty string where it is given.");
   }
+  refuseWhatJsonLacks(message.payload, 0);
+  const id = message.id ?? nextId();
   // Written out, not spread: one shape for all makes serialising twice as fast, and absent fields do not travel.
   const copy = {
-    id: message.id ?? nextId(),
+    id,
     queue: message.queue,
     room: message.room,
     client: message.client,
@@ -46,7 +44,11 @@ export function readOutgoing(message: PublishMessage, nextId: () => string): Out
     ttlMs: message.ttlMs,
     headers: message.headers,
   };
-  return { message: copy, target, size: sizeAsJson(copy, 0) };
+  try {
+    return { id, target, json: JSON.stringify(copy) };
+  } catch (error) {
+    throw new WaybillError("INVALID", "The message cannot be written as JSON.", { cause: error });
+  }
 }
 
 function targetOf({ queue, room, client }: PublishMessage): string {
@@ -61,35 +63,30 @@ function readName(field: string, name: unknown): string {
   return name;
 }
 
-/** Counts without serialising: a tenth of the cost, and Socket.IO serialises it later anyhow. */
-function sizeAsJson(value: unknown, depth: number): number {
-  if (typeof value === "string") return value.length + FIELD_OVERHEAD;
+/** JSON would write bytes as something else, and say of the others no more than that it cannot. */
+function refuseWhatJsonLacks(value: unknown, depth: number): void {
   if (typeof value === "bigint") throw invalid("payload holds a bigint, which JSON cannot carry.");
-  if (typeof value !== "object" || value === null) return SCALAR_SIZE;
+  if (typeof value !== "object" || value === null) return;
   if (depth > MAX_DEPTH) throw invalid(`payload is nested deeper than ${MAX_DEPTH}, or holds itself.`);
   if (ArrayBuffer.isView(value) || value instanceof ArrayBuffer) {
     throw invalid("payload holds binary data, which JSON cannot carry: encode it as text.");
   }
-  let size = FIELD_OVERHEAD;
   if (Array.isArray(value)) {
-    for (const item of value) size += sizeAsJson(item, depth + 1);
-    return size;
+    for (const item of value) refuseWhatJsonLacks(item, depth + 1);
+    return;
   }
+  if (hasToJSON(value)) return;
   const fields = value as Record<string, unknown>;
-  if (hasToJSON(fields)) return sizeAsJson(fields.toJSON(), depth + 1);
-  for (const name in fields) {
-    if (fields[name] !== undefined) size += name.length + FIELD_OVERHEAD + sizeAsJson(fields[name], depth + 1);
-  }
-  return size;
+  for (const name in fields) refuseWhatJsonLacks(fields[name], depth + 1);
 }
 
 function hasToJSON(value: object): value is { toJSON(): unknown } {
   return "toJSON" in value && typeof value.toJSON === "function";
 }
 
-/** Bytes of a message as JSON in UTF-8, exactly. */
-export function bytesAsJson(message: PublishMessage): number {
-  return new TextEncoder().encode(JSON.stringify(message)).length;
+/** Bytes of a text in UTF-8. */
+export function bytesOf(text: string): number {
+  return new TextEncoder().encode(text).length;
 }
 
 function invalid(message: string): WaybillError {

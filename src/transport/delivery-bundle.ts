@@ -1,4 +1,4 @@
-import { DeliverText } from "./encoder";
+import { JsonText } from "../protocol/json-text";
 
 /**
  * What one turn delivers to one connection. A client that takes the deliveries of several queues together gets them in
@@ -16,11 +16,11 @@ export class DeliveryBundle {
   constructor(
     private readonly together: boolean,
     private readonly maxLength: number,
-    private readonly emit: (text: DeliverText) => void,
+    private readonly emit: (text: JsonText) => void,
     private readonly failed: (error: unknown) => void,
   ) {}
 
-  add(text: DeliverText): void {
+  add(text: JsonText): void {
     if (!this.together) return this.send(text);
     if (this.length + text.json.length > this.maxLength) this.flush();
     // After what this turn has leased of other queues is here too.
@@ -35,11 +35,11 @@ export class DeliveryBundle {
     if (first === undefined) return;
     this.texts = [];
     this.length = 0;
-    this.send(new DeliverText(others.length === 0 ? first : `[${first},${others.join(",")}]`));
+    this.send(new JsonText(others.length === 0 ? first : `[${first},${others.join(",")}]`));
   };
 
   /** Nobody awaits a microtask: what goes wrong in one would end the hub. */
-  private send(text: DeliverText): void {
+  private send(text: JsonText): void {
     try {
       this.emit(text);
     } catch (error) {

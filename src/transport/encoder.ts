@@ -1,26 +1,5 @@
-import { Encoder, PacketType, type Packet } from "socket.io-parser";
+import { JsonText } from "../protocol/json-text";
 import { DEFAULT_PRIORITY, nameOf, type Delivery, type QueueAddress } from "../queue/message";
-
-/**
- * The argument of one `deliver` event, as JSON text already. A message's payload is JSON text from its publish to its
- * delivery; parsing it only for the parser to write it again would be most of a delivery's cost.
- */
-export class DeliverText {
-  constructor(readonly json: string) {}
-}
-
-/**
- * Socket.IO's own encoder, except that it takes a `DeliverText` as it stands. What goes over the wire is the default
- * parser's text: clients use the one that they came with.
- */
-export class SplicingEncoder extends Encoder {
-  override encode(packet: Packet): unknown[] {
-    const [event, argument] = Array.isArray(packet.data) ? (packet.data as unknown[]) : [];
-    if (packet.type !== PacketType.EVENT || !(argument instanceof DeliverText)) return super.encode(packet);
-    const namespace = packet.nsp === "/" ? "" : `${packet.nsp},`;
-    return [`${packet.type}${namespace}[${JSON.stringify(event)},${argument.json}]`];
-  }
-}
 
 export interface DeliverLimits {
   readonly maxBatch: number;
@@ -38,22 +17,22 @@ export function deliverTexts(
   again: boolean,
   now: number,
   limits: DeliverLimits,
-): DeliverText[] {
+): JsonText[] {
   const head = `{"queue":${quote(nameOf(queue))},"messages":[`;
-  const texts: DeliverText[] = [];
+  const texts: JsonText[] = [];
   let list = "";
   let count = 0;
   for (const delivery of deliveries) {
     const message = messageText(delivery, again, now);
     if (count > 0 && (count >= limits.maxBatch || list.length + message.length > limits.maxTextLength)) {
-      texts.push(new DeliverText(`${head}${list}]}`));
+      texts.push(new JsonText(`${head}${list}]}`));
       list = "";
       count = 0;
     }
     list += count === 0 ? message : `,${message}`;
     count++;
   }
-  if (count > 0) texts.push(new DeliverText(`${head}${list}]}`));
+  if (count > 0) texts.push(new JsonText(`${head}${list}]}`));
   return texts;
 }
 

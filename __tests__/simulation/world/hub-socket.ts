@@ -1,6 +1,6 @@
 import type { Socket } from "socket.io";
 import type { Deliver, DeliveryRef, Revoked, Welcome } from "../../../src/protocol/wire";
-import { DeliverText } from "../../../src/transport/encoder";
+import { JsonText } from "../../../src/protocol/json-text";
 import type { Answer, History } from "../history";
 import type { HubEnd, SimLink } from "./sim-link";
 
@@ -32,7 +32,7 @@ export class HubSocket implements HubEnd {
 
   emit(event: string, argument: unknown): void {
     if (this.link.hubEnd === undefined) return;
-    const sent: unknown = argument instanceof DeliverText ? JSON.parse(argument.json) : argument;
+    const sent: unknown = argument instanceof JsonText ? JSON.parse(argument.json) : argument;
     this.note(event, sent);
     this.link.send("toClient", () => this.link.clientEnd?.heard(event, sent));
   }
