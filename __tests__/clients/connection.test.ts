@@ -25,7 +25,7 @@ describe("connecting", () => {
     await client.ready();
     hub().cut();
     await hub().until(() => hub().handshakes.length === 2);
-    expect(hub().handshakes[1]).toEqual({ clientId: "somebody", session: "session-1", together: true });
+    expect(hub().handshakes[1]).toEqual({ clientId: "somebody", session: "session-1", together: true, brief: true });
   });
 
   it("asks for a token before each connection, and again when there was none to be had", async () => {

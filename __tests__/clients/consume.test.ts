@@ -34,6 +34,16 @@ describe("consuming", () => {
     expect(hub().bodies("ack")).toEqual([{ queue: "north", deliveries: [{ id: "m1", attempt: 1 }, ...inSouth] }]);
   });
 
+  it("takes a brief answer to its acks", async () => {
+    hub().answer("ack", () => ({ ok: true, all: "acked" }) as never);
+    const consumer = await connectClient().consume("driver", () => undefined);
+    hub().deliver("driver", deliveredMessage("m1"), deliveredMessage("m2"));
+    await hub().until(() => hub().settled("ack").length === 2);
+    // Resolves when the hub has the last word on all of them.
+    await consumer.cancel();
+    expect(hub().settled("ack")).toEqual(["m1#1", "m2#1"]);
+  });
+
   it("rejects a second consumer of the same queue, and takes one after the first was cancelled", async () => {
     const client = connectClient({ clientId: "acme" });
     const consumer = await client.consume("@acme", () => undefined);

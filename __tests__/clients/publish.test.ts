@@ -229,6 +229,21 @@ describe("a refused publish", () => {
   });
 });
 
+describe("a brief answer", () => {
+  it("confirms all that it has a seq for, and no more", async () => {
+    const answers = [[7], [8]];
+    hub().answer("publish", () => ({ ok: true, seqs: answers.shift(), durability: "disk" }));
+    const client = connectClient();
+    await client.ready();
+    const publishes = [client.publish(order(1, { id: "a" })), client.publish(order(2, { id: "b" }))];
+    expect(await Promise.all(publishes)).toEqual([
+      { id: "a", seq: 7, status: "stored", durability: "disk" },
+      { id: "b", seq: 8, status: "stored", durability: "disk" },
+    ]);
+    expect(payloads(hub().published())).toEqual([1, 2, 2]);
+  });
+});
+
 describe("publishing over a cut", () => {
   it("sends what was not confirmed again, under the same ids, in order and before anything newer", async () => {
     hub().answer("publish", () => undefined);

@@ -94,8 +94,8 @@ describe("a reconnect that resumes the session", () => {
     hub().cut();
     await hub().until(() => hub().settled("ack", 2).includes("m2#1"));
     expect(hub().handshakes).toEqual([
-      { clientId: "acme", token: "signed", together: true },
-      { clientId: "acme", token: "signed", session: "session-1", together: true },
+      { clientId: "acme", token: "signed", together: true, brief: true },
+      { clientId: "acme", token: "signed", session: "session-1", together: true, brief: true },
     ]);
     expect(hub().settled("ack", 2)[0]).toBe("m1#1");
     expect(seen).toEqual(["m1", "m2"]);

@@ -213,7 +213,7 @@ export class Connection {
   }
 
   private handshake(token: string | undefined): Handshake {
-    const handshake: Handshake = { together: true };
+    const handshake: Handshake = { together: true, brief: true };
     // A name that the hub made up is kept: the inbox of the next connection is then the same one.
     const clientId = this.settings.clientId ?? this.welcome?.clientId;
     if (clientId !== undefined) handshake.clientId = clientId;
@@ -305,7 +305,7 @@ export class Connection {
   private readReply<Name extends RequestName>(name: Name, reply: unknown): ReplyTo<Name> {
     if (isFields(reply)) {
       if (reply.ok === false && isWireError(reply.error)) return reply as ReplyTo<Name>;
-      if (reply.ok === true && (!BATCH_REQUESTS.has(name) || Array.isArray(reply.results))) {
+      if (reply.ok === true && (!BATCH_REQUESTS.has(name) || tellsOfEach(reply))) {
         return reply as ReplyTo<Name>;
       }
     }
@@ -322,4 +322,9 @@ export class Connection {
   private clearTimer(): void {
     clearTimeout(this.timer);
   }
+}
+
+/** Whether a reply to a list says what became of its items: one by one, or in brief. */
+function tellsOfEach({ results, seqs, all }: Record<string, unknown>): boolean {
+  return Array.isArray(results) || Array.isArray(seqs) || typeof all === "string";
 }

@@ -1,7 +1,7 @@
 import { WaybillError } from "../../src/protocol/errors";
 import { ConnectionLost, type Connection } from "./connection";
 import type { Delivery, DeliveryOwner } from "./delivery";
-import { isFields, isWireError } from "./wire-guards";
+import { settleErrorAt } from "./wire-guards";
 
 /** Milliseconds between two looks at the leases, at least. */
 const MIN_TICK_MS = 10;
@@ -105,7 +105,8 @@ export class LeaseKeeper {
     try {
       const reply = await this.connection.request("extend", { queue: owner.queue, deliveries: refs, leaseMs });
       return deliveries.map((delivery, index) => {
-        const error = reply.ok ? errorOf(reply.results[index]) : WaybillError.fromWire(reply.error);
+        const refusal = settleErrorAt(reply, index);
+        const error = refusal && WaybillError.fromWire(refusal);
         if (error === undefined) delivery.leasedFrom(asked, leaseMs);
         // Not where it was given again meanwhile: that attempt's lease is another one.
         else if (error.code === "LEASE_LOST" && delivery.attempt === refs[index]?.attempt) {
@@ -120,10 +121,4 @@ export class LeaseKeeper {
       );
     }
   }
-}
-
-function errorOf(result: unknown): WaybillError | undefined {
-  if (isFields(result) && isWireError(result.error)) return WaybillError.fromWire(result.error);
-  if (isFields(result) && typeof result.status === "string") return undefined;
-  return new WaybillError("INTERNAL", "The hub's reply has no result for this delivery.");
 }

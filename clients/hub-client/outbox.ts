@@ -213,9 +213,20 @@ export class Outbox {
     }
     this.packetsInFlight--;
     if (reply === undefined) this.putBack(batch);
-    else if (reply.ok) this.settle(batch, reply.results, reply.durability);
-    else this.refuseBatch(batch, reply.error);
+    else if (!reply.ok) this.refuseBatch(batch, reply.error);
+    else if ("seqs" in reply) this.confirmAll(batch, reply.seqs, reply.durability);
+    else this.settle(batch, reply.results, reply.durability);
     this.flushSoon();
+  }
+
+  private confirmAll(batch: readonly Unconfirmed[], seqs: readonly number[], durability: Durability): void {
+    for (let index = 0; index < batch.length; index++) {
+      const entry = batch[index];
+      const seq = seqs[index];
+      if (entry === undefined) continue;
+      if (typeof seq === "number") this.confirm(entry, { id: entry.id, seq, status: "stored", durability });
+      else this.refuse(entry, NO_RESULT);
+    }
   }
 
   private settle(batch: readonly Unconfirmed[], results: readonly unknown[], durability: Durability): void {

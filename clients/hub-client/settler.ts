@@ -1,10 +1,10 @@
 import { reasonOf, WaybillError, type WireError } from "../../src/protocol/errors";
-import type { AckReply, SettleRef } from "../../src/protocol/wire";
+import type { SettleRef, SettleReply } from "../../src/protocol/wire";
 import { backoffDelay, RETRY_BACKOFF } from "./backoff";
 import { ConnectionLost, type Connection } from "./connection";
 import type { Delivery, DeliveryOwner, Verdict } from "./delivery";
 import { afterTurn } from "./turn";
-import { isFields, isRetryable, isWireError } from "./wire-guards";
+import { isRetryable, settleErrorAt } from "./wire-guards";
 
 /** Packets that may be out unanswered; what is settled meanwhile travels together in the next. */
 const MAX_PACKETS_IN_FLIGHT = 8;
@@ -93,7 +93,7 @@ export class Settler {
     const queue = batch[0]?.owner.queue;
     const deliveries = batch.map((delivery) => refOf(delivery, queue));
     this.packetsInFlight++;
-    let reply: AckReply | undefined;
+    let reply: SettleReply | undefined;
     try {
       reply = await (typeof verdict === "object"
         ? this.connection.request("nack", { ...verdict, queue, deliveries })
@@ -108,7 +108,7 @@ export class Settler {
     if (reply === undefined) return;
     for (let index = 0; index < batch.length; index++) {
       const delivery = batch[index];
-      if (delivery) this.answered(delivery, deliveries[index]?.attempt, errorOf(reply, index));
+      if (delivery) this.answered(delivery, deliveries[index]?.attempt, settleErrorAt(reply, index));
     }
     this.flushSoon();
   }
@@ -158,15 +158,4 @@ function nameOf(verdict: Verdict | undefined): "ack" | "nack" {
 function sameVerdict(a: Verdict | undefined, b: Verdict | undefined): boolean {
   if (typeof a !== "object" || typeof b !== "object") return a === b;
   return a.delayMs === b.delayMs && a.reason === b.reason && a.dead === b.dead;
-}
-
-const NO_RESULT: WireError = new WaybillError("INTERNAL", "The hub's reply has no result for this delivery.").toWire();
-
-/** What the hub has against the settlement at this place of the request, if anything. */
-function errorOf(reply: AckReply, index: number): WireError | undefined {
-  if (!reply.ok) return reply.error;
-  const result: unknown = reply.results[index];
-  if (!isFields(result)) return NO_RESULT;
-  if (isWireError(result.error)) return result.error;
-  return typeof result.status === "string" ? undefined : NO_RESULT;
 }

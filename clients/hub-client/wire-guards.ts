@@ -9,6 +9,7 @@ import {
   type DeliveryRef,
   type Refused,
   type Revoked,
+  type SettleReply,
   type Welcome,
 } from "../../src/protocol/wire";
 
@@ -48,6 +49,18 @@ export function welcomeFault(value: unknown): string | undefined {
 export function asWelcome(value: unknown): Welcome {
   return value as Welcome;
 }
+
+/** What the hub has against the settlement at this place of a request, if anything. */
+export function settleErrorAt(reply: SettleReply, index: number): WireError | undefined {
+  if (!reply.ok) return reply.error;
+  if ("all" in reply) return undefined;
+  const result: unknown = reply.results[index];
+  if (!isFields(result)) return NO_RESULT;
+  if (isWireError(result.error)) return result.error;
+  return typeof result.status === "string" ? undefined : NO_RESULT;
+}
+
+const NO_RESULT: WireError = new WaybillError("INTERNAL", "The hub's reply has no result for this delivery.").toWire();
 
 export function isBatch(value: unknown): value is { queue: string; messages: unknown[] } {
   return isFields(value) && typeof value.queue === "string" && Array.isArray(value.messages);

@@ -165,6 +165,7 @@ const handshake = z.object(
     token: emptyAsLeftOut(textUpTo(MAX_TOKEN_LENGTH)),
     session: emptyAsLeftOut(textUpTo(MAX_ID_LENGTH)),
     together: emptyAsLeftOut(yesOrNo),
+    brief: emptyAsLeftOut(yesOrNo),
   },
   MUST_BE_OBJECT,
 );

@@ -18,6 +18,8 @@ export interface Handshake {
   session?: string;
   /** True: the argument of `deliver` may be a list, of the deliveries of several queues. */
   together?: boolean;
+  /** True: the reply to a list of which there is the same to say of each says it once. */
+  brief?: boolean;
 }
 
 /** What a publisher sends. Exactly one of `queue`, `room` and `client` says where to. */
@@ -46,7 +48,8 @@ export interface PublishMessage {
 export type PublishRequest = PublishMessage | { messages: PublishMessage[] };
 export type PublishResult =
   { id: string; seq: number; status: "stored" | "duplicate" } | { id?: string; error: WireError };
-export type PublishReply = Reply<{ results: PublishResult[]; durability: Durability }>;
+/** `seqs`, in a brief reply: all were stored now, under the ids that they came with. */
+export type PublishReply = Reply<({ results: PublishResult[] } | { seqs: number[] }) & { durability: Durability }>;
 
 export interface ConsumeRequest {
   /** Left out: the client's own inbox. */
@@ -95,9 +98,10 @@ export type SettleError = { id: string; error: WireError };
 export type SettleStatus = "acked" | "nacked" | "dead" | "extended" | "already";
 /** `deadline`, an ISO time, after an extension. */
 export type SettleOutcome = { id: string; status: SettleStatus; deadline?: string } | SettleError;
+/** To `ack`, `nack` and `extend`. */
 export type AckReply = Reply<{ results: SettleOutcome[] }>;
-export type NackReply = Reply<{ results: SettleOutcome[] }>;
-export type ExtendReply = Reply<{ results: SettleOutcome[] }>;
+/** In brief, `all` is what became of each of them. */
+export type SettleReply = AckReply | Reply<{ all: SettleStatus; deadline?: string }>;
 
 export interface JoinRequest {
   room: string;
@@ -306,9 +310,9 @@ export interface ClientToHubEvents {
   publish: (request: PublishRequest, reply: (reply: PublishReply) => void) => void;
   consume: (request: ConsumeRequest, reply: (reply: ConsumeReply) => void) => void;
   cancel: (request: CancelRequest, reply: (reply: CancelReply) => void) => void;
-  ack: (request: AckRequest, reply: (reply: AckReply) => void) => void;
-  nack: (request: NackRequest, reply: (reply: NackReply) => void) => void;
-  extend: (request: ExtendRequest, reply: (reply: ExtendReply) => void) => void;
+  ack: (request: AckRequest, reply: (reply: SettleReply) => void) => void;
+  nack: (request: NackRequest, reply: (reply: SettleReply) => void) => void;
+  extend: (request: ExtendRequest, reply: (reply: SettleReply) => void) => void;
   join: (request: JoinRequest, reply: (reply: RoomReply) => void) => void;
   leave: (request: LeaveRequest, reply: (reply: RoomReply) => void) => void;
   dead: (request: DeadRequest, reply: (reply: DeadReply) => void) => void;

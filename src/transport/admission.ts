@@ -19,6 +19,8 @@ export interface Admission {
   readonly session: string | undefined;
   /** Whether the client takes the deliveries of several queues in one packet. */
   readonly together: boolean;
+  /** Whether it takes a reply that says once what is the same of each. */
+  readonly brief: boolean;
   /** Milliseconds since the epoch at which its token ends. */
   readonly expiresAt: number | undefined;
 }
@@ -67,6 +69,7 @@ export function admit(namespace: string, address: string | undefined, auth: unkn
     standing,
     session: handshake.session,
     together: handshake.together ?? false,
+    brief: handshake.brief ?? false,
     expiresAt: claims.expiresAt,
   };
 }

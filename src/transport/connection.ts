@@ -45,6 +45,7 @@ export class Connection implements Receiver, Caller {
   readonly broker: Broker;
   readonly read: RequestReader;
   readonly defaultPrefetch: number;
+  readonly brief: boolean;
   readonly session: Session;
   private readonly dialect: DialectConnection | undefined;
   private readonly bundle: DeliveryBundle;
@@ -64,6 +65,7 @@ export class Connection implements Receiver, Caller {
     this.broker = broker;
     this.read = read;
     this.defaultPrefetch = defaultPrefetch;
+    this.brief = admission.brief;
     this.standing = admission.standing;
     this.bundle = new DeliveryBundle(
       admission.together,

@@ -7,6 +7,8 @@ export interface Caller {
   readonly broker: Broker;
   readonly session: Session;
   readonly read: RequestReader;
+  /** Whether the reply to a list may say once what is the same of each. */
+  readonly brief: boolean;
   /** Deliveries that a consumer has out at once where it names no number. */
   readonly defaultPrefetch: number;
 }

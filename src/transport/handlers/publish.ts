@@ -1,6 +1,7 @@
 import { WaybillError } from "../../protocol/errors";
 import type { RefusedMessage } from "../../protocol/requests";
 import type { PublishResult } from "../../protocol/wire";
+import { seqsOf } from "../brief";
 import type { Caller } from "./handler";
 
 /**
@@ -14,6 +15,8 @@ export async function publish(caller: Caller, argument: unknown): Promise<object
   const results = refused.length === 0 ? stored : interleave(stored, refused);
   const [first] = results;
   if (!batch && first && "error" in first) throw WaybillError.fromWire(first.error);
+  const seqs = caller.brief && refused.length === 0 ? seqsOf(messages, stored) : undefined;
+  if (seqs !== undefined) return { seqs, durability: broker.durability };
   return { results, durability: broker.durability };
 }
 

@@ -1,0 +1,26 @@
+import type { PublishMessage, PublishResult, SettleOutcome, SettleStatus } from "../protocol/wire";
+
+/**
+ * What a list's reply comes to where all went well, for clients that take it so: of 256 results most of the bytes, and of
+ * the work of writing and reading them, would say the same again.
+ */
+
+/** @returns the seqs of messages that were all stored now, under ids of their publisher's; undefined: there is more to say. */
+export function seqsOf(
+  messages: readonly PublishMessage[],
+  results: readonly PublishResult[],
+): readonly number[] | undefined {
+  const seqs: number[] = [];
+  for (const [index, result] of results.entries()) {
+    if (!("seq" in result) || result.status !== "stored" || messages[index]?.id === undefined) return undefined;
+    seqs.push(result.seq);
+  }
+  return seqs;
+}
+
+/** @returns what became of all deliveries alike; undefined: it is not the same of each. */
+export function statusOfAll(results: readonly SettleOutcome[]): SettleStatus | undefined {
+  const [first] = results;
+  if (first === undefined || !("status" in first)) return undefined;
+  return results.every((result) => "status" in result && result.status === first.status) ? first.status : undefined;
+}
