@@ -7,8 +7,8 @@ export const ONCE_PER_ID: BrokenPromise = {
     {
       name: "ids-forgotten-by-a-restart",
       file: "src/stores/sqlite/id-window.ts",
-      find: "this.count = this.young.count();",
-      replace: "this.young.clear.run();\n    this.count = 0;",
+      find: "this.fingerprints.add(fingerprintOf(queueNo, lines, from, to), no);",
+      replace: "fingerprintOf(queueNo, lines, from, to);",
       caughtBy: { file: SQLITE, test: "crashed and opened again remembers ids" },
     },
     {
@@ -17,6 +17,20 @@ export const ONCE_PER_ID: BrokenPromise = {
       find: "remember(queueNo: number, id: string, seq: number): number {",
       replace: "remember(_queueNo: number, id: string, seq: number): number {\n    const queueNo = 0;",
       caughtBy: { file: SQLITE, test: "stores an id once per queue and answers the first seq" },
+    },
+    {
+      name: "ids-taken-for-those-that-look-alike",
+      file: "src/stores/sqlite/id-window.ts",
+      find: "const at = lines.indexOf(line);",
+      replace: 'const at = Math.max(0, lines.lastIndexOf("\\t") - line.length + 1);',
+      caughtBy: { file: "__tests__/stores/id-window.test.ts", test: "are told from one another" },
+    },
+    {
+      name: "ids-of-a-failed-commit-remembered",
+      file: "src/stores/sqlite/sqlite-file.ts",
+      find: "this.ids.forget();",
+      replace: "this.ids.keep();",
+      caughtBy: { file: "__tests__/stores/id-window.test.ts", test: "of a transaction that was rolled back" },
     },
     {
       name: "ids-of-all-queues-in-one-in-memory",
@@ -28,8 +42,8 @@ export const ONCE_PER_ID: BrokenPromise = {
     {
       name: "ids-forgotten-before-their-window-is-over",
       file: "src/stores/sqlite/id-window.ts",
-      find: "if (!this.olderIsEmpty) {",
-      replace: "if (this.count < 0) {",
+      find: "const former = this.older.find(hash, queueNo, id) || this.young",
+      replace: "const former = this.young",
       caughtBy: { file: SQLITE, test: "an id is remembered although as many others came as one window holds" },
     },
     {
@@ -49,8 +63,8 @@ export const ONCE_PER_ID: BrokenPromise = {
     {
       name: "client-sends-again-under-a-new-id",
       file: "clients/hub-client/outbox.ts",
-      find: "{ messages: batch.map((entry) => entry.message) }",
-      replace: "{ messages: batch.map((entry) => ({ ...entry.message, id: this.ids.next() })) }",
+      find: "batch.map(jsonOf)",
+      replace: "batch.map(({ json, id }) => json.replace(id, this.nextId()))",
       caughtBy: {
         file: "__tests__/clients/publish.test.ts",
         test: "sends what was not confirmed again, under the same ids",

@@ -1,4 +1,8 @@
 import type { Database, Statement } from "better-sqlite3";
+import { fingerprintOf, Fingerprints } from "./fingerprints";
+
+/** Characters of a row past which the next ids begin another: one that is added to is written anew. */
+const ROW_LENGTH = 4_000;
 
 /**
  * The ids that were published of late, in two generations of which the younger takes new ones. When it is full or old
@@ -9,8 +13,6 @@ export class IdWindow {
   private readonly generations: readonly [Generation, Generation];
   private youngNo: 0 | 1;
   private since: number;
-  private count: number;
-  private olderIsEmpty: boolean;
   private readonly setMeta: Statement;
 
   constructor(
@@ -22,26 +24,20 @@ export class IdWindow {
     this.setMeta = database.prepare("UPDATE meta SET value = ? WHERE key = ?");
     this.youngNo = meta.get("ids_young") === 1 ? 1 : 0;
     this.since = Number(meta.get("ids_since"));
-    this.count = this.young.count();
-    this.olderIsEmpty = this.older.count() === 0;
   }
 
   /** @returns the seq that a remembered id has, or 0. */
   find(queueNo: number, id: string): number {
-    return Number(this.older.find.get(id, queueNo) ?? this.young.find.get(id, queueNo) ?? 0);
+    const hash = fingerprintOf(queueNo, id);
+    return this.older.find(hash, queueNo, id) || this.young.find(hash, queueNo, id);
   }
 
   /** Remembers an id. @returns the seq that it had before, or 0. */
   remember(queueNo: number, id: string, seq: number): number {
-    if (!this.olderIsEmpty) {
-      const former = this.older.find.get(id, queueNo);
-      if (former !== undefined) return Number(former);
-    }
-    if (this.young.insert.run(id, queueNo, seq).changes === 1) {
-      this.count++;
-      return 0;
-    }
-    return Number(this.young.find.get(id, queueNo));
+    const hash = fingerprintOf(queueNo, id);
+    const former = this.older.find(hash, queueNo, id) || this.young.find(hash, queueNo, id);
+    if (former === 0) this.young.add(hash, queueNo, id, seq);
+    return former;
   }
 
   /** Between transactions: starts a new generation when the young one is full or old enough. */
@@ -49,20 +45,41 @@ export class IdWindow {
     const { dedupWindowMs, dedupMaxIds } = this.settings;
     // Guard against a clock that was set back: the window would else not end for as long.
     const isOld = now - this.since >= dedupWindowMs || now < this.since;
-    if (this.count < dedupMaxIds && !isOld) return;
-    const isIdle = this.count === 0 && this.olderIsEmpty;
+    if (this.young.size < dedupMaxIds && !isOld) return;
+    const isIdle = this.young.size === 0 && this.older.size === 0;
     const next = this.youngNo === 0 ? 1 : 0;
     if (!isIdle) {
       this.database.transaction(() => {
-        this.generations[next].clear.run();
+        this.generations[next].clearRows();
         this.setMeta.run(next, "ids_young");
         this.setMeta.run(now, "ids_since");
       })();
-      this.olderIsEmpty = this.count === 0;
+      this.generations[next].forgetAll();
       this.youngNo = next;
-      this.count = 0;
     }
     this.since = now;
+  }
+
+  /** Last in a transaction: writes what is to be remembered. */
+  write(): void {
+    this.young.write();
+  }
+
+  /** The transaction was committed. */
+  keep(): void {
+    this.young.keep();
+  }
+
+  /** The transaction was rolled back. */
+  forget(): void {
+    this.young.forget();
+  }
+
+  /** Numbers of the queues that ids are remembered of. */
+  queueNumbers(): Set<number> {
+    const numbers = new Set<number>();
+    for (const generation of this.generations) generation.eachId((queueNo) => numbers.add(queueNo));
+    return numbers;
   }
 
   private get young(): Generation {
@@ -74,20 +91,114 @@ export class IdWindow {
   }
 }
 
+/** Ids as rows of many, each a line of queue, id and seq that begins with the line break: a row each would cost each publish. */
 class Generation {
-  readonly find: Statement;
-  readonly insert: Statement;
-  readonly clear: Statement;
-  private readonly counting: Statement;
+  private readonly fingerprints = new Fingerprints();
+  private count = 0;
+  /** The row that takes new ids, as it was committed, and what this transaction adds to it. */
+  private openNo = 1;
+  private openLines = "";
+  private added = "";
+  private addedCount = 0;
+  /** The row that was read last: ids that are sent again were mostly sent together. */
+  private readNo = 0;
+  private readLines = "";
+  private readonly upsert: Statement;
+  private readonly read: Statement;
+  private readonly clear: Statement;
+  private readonly all: Statement;
 
   constructor(database: Database, table: string) {
-    this.find = database.prepare(`SELECT seq FROM ${table} WHERE id = ? AND queue = ?`).pluck();
-    this.insert = database.prepare(`INSERT OR IGNORE INTO ${table} (id, queue, seq) VALUES (?, ?, ?)`);
+    this.upsert = database.prepare(`INSERT OR REPLACE INTO ${table} (no, lines) VALUES (?, ?)`);
+    this.read = database.prepare(`SELECT lines FROM ${table} WHERE no = ?`).pluck();
     this.clear = database.prepare(`DELETE FROM ${table}`);
-    this.counting = database.prepare(`SELECT count(*) FROM ${table}`).pluck();
+    this.all = database.prepare(`SELECT no, lines FROM ${table} ORDER BY no`).raw();
+    this.eachId((queueNo, lines, from, to, no) => {
+      this.fingerprints.add(fingerprintOf(queueNo, lines, from, to), no);
+      this.count++;
+      this.openNo = no + 1;
+    });
   }
 
-  count(): number {
-    return Number(this.counting.get());
+  /** Ids that are remembered. */
+  get size(): number {
+    return this.count;
   }
+
+  /** @returns the seq of an id, or 0. */
+  find(hash: number, queueNo: number, id: string): number {
+    const { fingerprints } = this;
+    for (let slot = fingerprints.slotOf(hash); slot !== -1; slot = fingerprints.slotAfter(slot, hash)) {
+      const seq = seqIn(this.linesOf(fingerprints.rowAt(slot)), queueNo, id);
+      if (seq !== 0) return seq;
+    }
+    return 0;
+  }
+
+  /** Takes an id that is not here. */
+  add(hash: number, queueNo: number, id: string, seq: number): void {
+    if (this.added === "" && this.openLines.length >= ROW_LENGTH) {
+      this.openNo++;
+      this.openLines = "";
+    }
+    this.added += `\n${queueNo}\t${id}\t${seq}`;
+    this.addedCount++;
+    this.fingerprints.add(hash, this.openNo);
+  }
+
+  write(): void {
+    if (this.added !== "") this.upsert.run(this.openNo, this.openLines + this.added);
+  }
+
+  keep(): void {
+    this.openLines += this.added;
+    this.count += this.addedCount;
+    this.forget();
+  }
+
+  /** What is left of it among the fingerprints leads to a row that does not have it. */
+  forget(): void {
+    this.added = "";
+    this.addedCount = 0;
+  }
+
+  clearRows(): void {
+    this.clear.run();
+  }
+
+  /** Its rows are gone. */
+  forgetAll(): void {
+    this.fingerprints.clear();
+    this.count = 0;
+    this.openNo = 1;
+    this.openLines = "";
+    this.readNo = 0;
+  }
+
+  /** @param take told of each id that is on disk, and where in the lines of which row it stands. */
+  eachId(take: (queueNo: number, lines: string, from: number, to: number, no: number) => void): void {
+    for (const [no, lines] of this.all.iterate() as IterableIterator<[number, string]>) {
+      for (let at = 0; at !== -1; at = lines.indexOf("\n", at + 1)) {
+        const from = lines.indexOf("\t", at) + 1;
+        take(Number(lines.slice(at + 1, from - 1)), lines, from, lines.indexOf("\t", from), no);
+      }
+    }
+  }
+
+  private linesOf(no: number): string {
+    if (no === this.openNo) return this.openLines + this.added;
+    if (no !== this.readNo) {
+      this.readLines = (this.read.get(no) as string | undefined) ?? "";
+      this.readNo = no;
+    }
+    return this.readLines;
+  }
+}
+
+function seqIn(lines: string, queueNo: number, id: string): number {
+  const line = `\n${queueNo}\t${id}\t`;
+  const at = lines.indexOf(line);
+  if (at === -1) return 0;
+  const end = lines.indexOf("\n", at + 1);
+  return Number(lines.slice(at + line.length, end === -1 ? undefined : end));
 }

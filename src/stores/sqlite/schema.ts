@@ -145,7 +145,26 @@ const MIGRATIONS: readonly string[] = [
   DROP TABLE ids_1;
   ALTER TABLE ids_1_by_id RENAME TO ids_1;
   `,
+  `
+  -- Many ids a row: lines of queue, id and seq, each after its line break.
+  CREATE TABLE ids_0_by_row (no INTEGER PRIMARY KEY, lines TEXT NOT NULL);
+  ${rowsOfIds("ids_0")}
+  DROP TABLE ids_0;
+  ALTER TABLE ids_0_by_row RENAME TO ids_0;
+  CREATE TABLE ids_1_by_row (no INTEGER PRIMARY KEY, lines TEXT NOT NULL);
+  ${rowsOfIds("ids_1")}
+  DROP TABLE ids_1;
+  ALTER TABLE ids_1_by_row RENAME TO ids_1;
+  `,
 ];
+
+/** A hundred ids of a table with a row each to a row of the one that takes its place. */
+function rowsOfIds(table: string): string {
+  return `INSERT INTO ${table}_by_row
+    SELECT row, group_concat(line, '') FROM (
+      SELECT (row_number() OVER (ORDER BY seq, queue) + 99) / 100 AS row, char(10) || queue || char(9) || id || char(9) || seq AS line FROM ${table}
+    ) GROUP BY row;`;
+}
 
 /** The version that this Waybill writes. */
 export const SCHEMA_VERSION = MIGRATIONS.length;

@@ -107,6 +107,7 @@ export class SqliteFile {
     try {
       for (const { no, address, creator } of this.unfiled) this.insertQueue.run(no, address, creator);
       results = calls.map((call) => this.carryOut(call));
+      this.ids.write();
       this.marks.write();
       this.endings.write();
       this.appender.writeLastSeq();
@@ -116,6 +117,7 @@ export class SqliteFile {
       this.database.exec("COMMIT");
       this.lastCommitMs = this.time.steady() - writtenAt;
     } catch (error) {
+      this.ids.forget();
       this.marks.forget();
       this.endings.forget();
       if (this.database.inTransaction) this.database.exec("ROLLBACK");
@@ -125,6 +127,7 @@ export class SqliteFile {
     this.commits = commits;
     if (this.unfiled.length > 0) this.file?.sizeCache((this.queues += this.unfiled.length));
     this.unfiled = [];
+    this.ids.keep();
     this.marks.keep();
     this.appender.keep();
     this.endings.keep();
@@ -201,7 +204,7 @@ export class SqliteFile {
   private load(): Snapshot {
     // What a crash left marked may have been out: its next attempt gets a number that was never given.
     this.marks.countAttempts();
-    this.queues -= forgetUnusedQueues(this.database, this.settings);
+    this.queues -= forgetUnusedQueues(this.database, this.settings, () => this.ids.queueNumbers());
     return this.reader.snapshot();
   }
 }

@@ -152,10 +152,17 @@ export class SalvagedFile {
   counts(): ReadonlyMap<string, number> {
     const count = (table: string): number =>
       Number(this.database.prepare(`SELECT count(*) FROM ${table}`).pluck().get());
+    const ids = (table: string): number =>
+      Number(
+        this.database
+          .prepare(`SELECT coalesce(sum(length(lines) - length(replace(lines, char(10), ''))), 0) FROM ${table}`)
+          .pluck()
+          .get(),
+      );
     const tables = ["messages", "dead", "queues", "members", "bodies"];
     return new Map([
       ...tables.map((table): [string, number] => [table, count(table)]),
-      ["ids", count("ids_0") + count("ids_1")],
+      ["ids", ids("ids_0") + ids("ids_1")],
     ]);
   }
 
