@@ -2,9 +2,10 @@ import Database from "better-sqlite3";
 import type { Clock } from "../../src/queue/clock";
 import { LedgerStore } from "../../src/stores/ledger/ledger-store";
 import type { StoreSettings } from "../../src/stores/open-store";
+import type { BlockLimits } from "../../src/stores/sqlite/blocks";
 import type { Post } from "../../src/stores/sqlite/calls";
 import { Committer } from "../../src/stores/sqlite/committer";
-import { SqliteFile } from "../../src/stores/sqlite/sqlite-file";
+import { SqliteFile, type FileSettings } from "../../src/stores/sqlite/sqlite-file";
 import { SqliteJournal } from "../../src/stores/sqlite/sqlite-journal";
 import type { StorageWorker, WorkerListener } from "../../src/stores/sqlite/storage-thread";
 import type { End, StoreUnderTest } from "./store-in-suite";
@@ -23,6 +24,15 @@ export class SqliteInProcess implements StoreUnderTest {
   /** Whether the store may be lost: the test damages its file. */
   mayBeLost = false;
   private latestTime = 0;
+
+  /**
+   * @param leastInBlock messages of one turn that are stored in one row, at the least; left out: as many as usual.
+   * @param blockLimits left out: the usual ones.
+   */
+  constructor(
+    private readonly leastInBlock?: number,
+    private readonly blockLimits?: BlockLimits,
+  ) {}
 
   /** Whether its disk takes no writes just now. */
   get failing(): boolean {
@@ -66,12 +76,13 @@ export class SqliteInProcess implements StoreUnderTest {
   async openImage(image: Buffer | undefined): Promise<LedgerStore> {
     const { settings, clock } = this;
     if (settings === undefined || clock === undefined) throw new Error("open comes first");
-    this.worker = new WorkerInProcess(image, settings, { now: () => this.latest(), steady: () => clock.steady() });
+    const fileSettings = { ...settings, blockLimits: this.blockLimits };
+    this.worker = new WorkerInProcess(image, fileSettings, { now: () => this.latest(), steady: () => clock.steady() });
     const lost = (error: Error): void => {
       if (!this.mayBeLost) throw error;
     };
     const { laneWindow = Infinity } = settings;
-    const journal = new SqliteJournal(this.worker, clock, lost);
+    const journal = new SqliteJournal(this.worker, clock, lost, undefined, this.leastInBlock);
     this.store = await LedgerStore.open(journal, { ...settings, laneWindow }, clock);
     return this.store;
   }
@@ -84,7 +95,7 @@ class WorkerInProcess implements StorageWorker {
   private readonly posts: Post[] = [];
   private listener: WorkerListener | undefined;
 
-  constructor(image: Buffer | undefined, settings: StoreSettings, clock: Pick<Clock, "now" | "steady">) {
+  constructor(image: Buffer | undefined, settings: FileSettings, clock: Pick<Clock, "now" | "steady">) {
     this.database = new KeptDatabase(image ?? ":memory:");
     this.committer = new Committer(SqliteFile.on(this.database, settings, clock), () => this.posts.shift());
   }

@@ -6,6 +6,9 @@ import Database from "better-sqlite3";
 import { queueAddress, roomAddress, type NewMessage, type QueueAddress } from "../../src/queue/message";
 import type { Store } from "../../src/queue/store";
 import { readSettings } from "../../src/read-config";
+import { beginsOf, BlockHeads } from "../../src/stores/sqlite/block";
+import { StoredBlock } from "../../src/stores/sqlite/block-index";
+import { readContent } from "../../src/stores/sqlite/content-check";
 import { CommitMark } from "../../src/stores/sqlite/commit-mark";
 import { openStore } from "../../src/stores/open-store";
 import type { SalvageReport } from "../../src/stores/sqlite/salvage/salvage";
@@ -76,11 +79,12 @@ export function contentsOf(file: string): Contents {
     new Map(found.map((row) => [Number(row[0]), JSON.stringify(row)]));
   try {
     return {
-      messages: byNumber(
-        rows(`SELECT m.seq, q.address, m.priority, m.due_at, m.expires_at, coalesce(m.id, b.id), coalesce(m.event, b.event),
+      messages: byNumber([
+        ...messagesInBlocks(database),
+        ...rows(`SELECT m.seq, q.address, m.priority, m.due_at, m.expires_at, coalesce(m.id, b.id), coalesce(m.event, b.event),
                 coalesce(m.payload, b.payload), coalesce(m.grp, b.grp), coalesce(m.publisher, b.publisher)
               FROM messages m LEFT JOIN bodies b ON b.seq = m.body AND m.body <> 0 LEFT JOIN queues q ON q.no = m.queue`),
-      ),
+      ]),
       dead: byNumber(
         rows(
           `SELECT d.seq, q.address, d.id, d.event, d.payload, d.grp FROM dead d LEFT JOIN queues q ON q.no = d.queue`,
@@ -96,6 +100,27 @@ export function contentsOf(file: string): Contents {
   }
 }
 
+/** Of messages that share rows the same as of those that have one, but for those that are gone. */
+function messagesInBlocks(database: Database.Database): unknown[][] {
+  const address = database.prepare("SELECT address FROM queues WHERE no = ?").pluck();
+  const rows = database.prepare(
+    "SELECT b.first_seq, b.heads, b.text, s.gone FROM blocks b LEFT JOIN block_states s USING (first_seq)",
+  );
+  return (rows.raw().all() as [number, Buffer, string, Buffer | null][]).flatMap(([firstSeq, cells, text, gone]) => {
+    const heads = BlockHeads.of(firstSeq, cells);
+    const block = new StoredBlock(firstSeq, heads.count, text.length);
+    if (gone) block.removeAll(gone);
+    const begins = beginsOf(heads);
+    return [...block.places()].map((place) => {
+      const begin = begins[place] ?? 0;
+      const content = readContent(text.slice(begin, begin + heads.contentLength(place)));
+      const { id, event, payload, group, publisher } = content;
+      const queue = address.get(heads.queueNo(place)) ?? null;
+      return [firstSeq + place, queue, heads.priority(place), null, null, id, event, payload, group, publisher];
+    });
+  });
+}
+
 /** What can be served from a file: what its index leads to, in its order. Throws where SQLite does. */
 export function servedFrom(file: string): unknown {
   const database = new Database(file, { readonly: true });
@@ -109,6 +134,7 @@ export function servedFrom(file: string): unknown {
       rows(
         "SELECT expires_at, seq FROM messages INDEXED BY messages_expiring WHERE expires_at IS NOT NULL ORDER BY 1, 2",
       ),
+      messagesInBlocks(database),
       rows("SELECT queue, seq FROM dead INDEXED BY dead_queue ORDER BY 1, 2"),
       rows("SELECT room, seq FROM bodies INDEXED BY bodies_history WHERE kept = 1 ORDER BY 1, 2"),
       rows("SELECT no, address FROM queues ORDER BY 1"),

@@ -1,4 +1,5 @@
 import { RuleBook, type QueueRule, type QueueRules } from "../../src/queue/queue-rules";
+import type { BlockLimits } from "../../src/stores/sqlite/blocks";
 import type { FileSettings } from "../../src/stores/sqlite/sqlite-file";
 import type { ClientHabits } from "./clients/sim-client";
 import type { MemberHabits } from "./clients/member";
@@ -44,8 +45,10 @@ const LARGE = 2 ** 30;
 /**
  * Draws a scenario. Each one leaves out most of what there is: what a run has little else of, it has much of, and what
  * would hide one fault behind another is often absent.
+ *
+ * @param ofStorage decides how messages are stored, which changes nothing of the rest.
  */
-export function drawScenario(random: Random): Scenario {
+export function drawScenario(random: Random, ofStorage: Random): Scenario {
   const activeMs = random.pick([4_000, 8_000, 15_000]);
   const queues = ["jobs", "mail", "logs"].slice(0, random.int(1, 3));
   const rooms = ["north", "south"].slice(0, random.int(1, 2));
@@ -69,8 +72,8 @@ export function drawScenario(random: Random): Scenario {
   const worker = drawWorkerHabits(random, leaseMs);
   return {
     activeMs,
-    hub,
-    file: drawFile(random),
+    hub: { ...hub, leastInBlock: ofStorage.pick([1, 1, 2, 8]) },
+    file: { ...drawFile(random), blockLimits: drawBlockLimits(ofStorage) },
     fsyncMs: random.pick([0.2, 1, 4, 15]),
     latencyMs: random.pick([0.3, 2, 10]),
     noticeMs: random.pick([600, 2_500]),
@@ -102,7 +105,11 @@ export function drawScenario(random: Random): Scenario {
   };
 }
 
-function drawHub(random: Random, leaseMs: number, queues: readonly string[]): HubSettings {
+function drawBlockLimits(random: Random): BlockLimits {
+  return { goneLength: random.pick([-LARGE, 500, 5_000, LARGE]), mostLanes: random.pick([1, 2, 16]) };
+}
+
+function drawHub(random: Random, leaseMs: number, queues: readonly string[]): Omit<HubSettings, "leastInBlock"> {
   const rules = new RuleBook(drawRules(random, leaseMs), drawOwnRules(random, queues));
   return {
     broker: {

@@ -27,8 +27,9 @@ const HEAL_LIMIT_MS = 180_000;
 /** Runs what a seed says, from an empty file to the moment when nothing is left to do. */
 export async function simulate(seed: number, tally = new Tally()): Promise<Outcome> {
   const random = new Random(seed);
-  const scenario = drawScenario(random.fork());
-  const world = new World(random.fork(), scenario);
+  const [ofScenario, ofWorld, ofStorage] = [random.fork(), random.fork(), random.fork()];
+  const scenario = drawScenario(ofScenario, ofStorage);
+  const world = new World(ofWorld, scenario);
   const checker = new Checker(termsOf(scenario));
   world.history.onEvent((event) => checker.see(event));
   world.history.onEvent((event) => tally.see(event));

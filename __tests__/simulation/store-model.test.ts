@@ -42,9 +42,8 @@ async function runInMemory(commands: readonly Command[]): Promise<void> {
   await new StoreModel(await openStore("memory:", MODEL_SETTINGS, () => {}, clock), clock).run(commands);
 }
 
-async function runOnSqlite(commands: readonly Command[]): Promise<void> {
+async function runOnSqlite(commands: readonly Command[], subject = new SqliteInProcess()): Promise<void> {
   const clock = new SetClock();
-  const subject = new SqliteInProcess();
   let store = await subject.open(MODEL_SETTINGS, clock);
   try {
     await new StoreModel(store, clock, {
@@ -87,6 +86,18 @@ const SUBJECTS: readonly Subject[] = [
     runs: 200,
     commands: histories(100, 2),
     run: runOnSqlite,
+  },
+  {
+    name: "SQLite on this thread, in blocks, closed and crashed in between",
+    runs: 200,
+    commands: histories(100, 2),
+    run: (commands) => runOnSqlite(commands, new SqliteInProcess(1)),
+  },
+  {
+    name: "SQLite on this thread, in blocks that are soon taken apart",
+    runs: 200,
+    commands: histories(100, 2),
+    run: (commands) => runOnSqlite(commands, new SqliteInProcess(2, { goneLength: 500, mostLanes: 2 })),
   },
   {
     name: "SQLite in its own thread, closed and crashed in between",

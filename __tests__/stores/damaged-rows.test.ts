@@ -11,6 +11,7 @@ import {
   ada,
   again,
   message,
+  numbered,
   poisoned,
   queue,
   room,
@@ -51,6 +52,9 @@ function damaged(image: Buffer): Buffer {
 
 const READS: readonly [string, () => Promise<unknown>, (journal: Journal) => Promise<unknown>][] = [
   ["waits", () => store.append([message("a", needle)]), (journal) => journal.page(1, 4, 0, 10, 1e9)],
+  ["waits in a block", publishMany, (journal) => journal.page(1, 4, 0, 100, 1e9)],
+  ["waits in a block for its group", publishMany, (journal) => journal.fetch([5], 1e9)],
+  ["is looked for in a block", publishMany, (journal) => journal.find("a", 1, 0, 100)],
   ["waits for its group", () => store.append([message("a", needle)]), (journal) => journal.fetch([1], 1e9)],
   ["is looked for", () => store.append([message("a", needle)]), (journal) => journal.find("a", 1, 0, 10)],
   ["becomes due", () => store.append([message("a", { ...needle, dueAt: NOW })]), (journal) => journal.due(NOW, 10)],
@@ -59,6 +63,15 @@ const READS: readonly [string, () => Promise<unknown>, (journal: Journal) => Pro
   ["is a dead letter that is put back", bury, (journal) => journal.redrive(1, {}, 0, 10, undefined)],
   ["is a dead letter that is purged", bury, (journal) => journal.purge(1, {}, 10)],
 ];
+
+/** So many at once as share a row. */
+async function publishMany(): Promise<void> {
+  await store.append([
+    ...numbered(10),
+    message("a", needle),
+    ...numbered(10).map((each) => ({ ...each, id: `x${each.id}` })),
+  ]);
+}
 
 async function publishToRoom(): Promise<void> {
   await store.append([message("a", { target: room, ...needle })]);

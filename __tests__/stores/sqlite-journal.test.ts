@@ -1,5 +1,6 @@
 /** What the journal makes of the answers of a worker that fails, or is lost. */
 import { queueAddress } from "../../src/queue/message";
+import type { AppendRow } from "../../src/stores/ledger/journal";
 import { MemoryBudget } from "../../src/stores/ledger/memory-budget";
 import { QueueState } from "../../src/stores/ledger/queue-state";
 import { RoomCopies } from "../../src/stores/ledger/room-copies";
@@ -39,6 +40,14 @@ beforeEach(() => {
   journal = new SqliteJournal(worker, new ManualClock(), lost);
 });
 
+const row = (seq: number, dueAt?: number): AppendRow => ({
+  message: storedMessage(seq),
+  dueAt,
+  isDueFixed: false,
+  resident: dueAt === undefined,
+});
+const rows = (from: number, count: number): AppendRow[] => Array.from({ length: count }, (_, at) => row(from + at));
+
 /** What became of each call so far. */
 function watch(...calls: Promise<unknown>[]): unknown[] {
   const outcomes: unknown[] = calls.map(() => "waiting");
@@ -54,7 +63,7 @@ function watch(...calls: Promise<unknown>[]): unknown[] {
 }
 
 test("nothing is answered before the worker has answered", async () => {
-  const outcomes = watch(journal.append([]), journal.leave(1, 2));
+  const outcomes = watch(journal.append([row(1)]), journal.leave(1, 2));
   await settled();
   expect(outcomes).toEqual(["waiting", "waiting"]);
   expect(worker.posts.map((post) => post.map(({ kind }) => kind))).toEqual([["append", "leave"]]);
@@ -64,9 +73,9 @@ test("nothing is answered before the worker has answered", async () => {
 });
 
 test("a commit that failed is an error to all that were in it, and to nobody else", async () => {
-  const outcomes = watch(journal.append([]), journal.leave(1, 2));
+  const outcomes = watch(journal.append([row(1)]), journal.leave(1, 2));
   await settled();
-  const next = watch(journal.append([]));
+  const next = watch(journal.append([row(1)]));
   await settled();
   worker.answer({ failed: "the disk is on fire", count: 2, isFull: false });
   await settled();
@@ -79,27 +88,65 @@ test("a commit that failed is an error to all that were in it, and to nobody els
 });
 
 test("a worker that is lost is an error to all that wait, and to all that come", async () => {
-  const waiting = watch(journal.append([]), journal.probe());
+  const waiting = watch(journal.append([row(1)]), journal.probe());
   await settled();
   worker.listener?.broke(new Error("out of memory"));
   await settled();
   expect(waiting).toEqual([STORE_UNAVAILABLE, STORE_UNAVAILABLE]);
   expect(lost).toHaveBeenCalledTimes(1);
   const posts = worker.posts.length;
-  const late = watch(journal.append([]), journal.change([]));
+  const late = watch(journal.append([row(1)]), journal.change([]));
   await settled();
   expect(late).toEqual([STORE_UNAVAILABLE, STORE_UNAVAILABLE]);
   expect(worker.posts).toHaveLength(posts);
 });
 
 test("appends of one turn go as one call, and each hears of its own duplicates only", async () => {
-  const row = (seq: number) => ({ message: storedMessage(seq), dueAt: undefined, isDueFixed: false, resident: true });
   const appends = Promise.all([journal.append([row(5), row(6)]), journal.append([row(7)]), journal.append([row(8)])]);
   await settled();
   expect(worker.posts.map((post) => post.map(({ kind }) => kind))).toEqual([["append"]]);
   worker.answer({ results: [[1, 2, 2, 3]] });
   const [first = [], second = [], third = []] = await appends;
   expect([first[0] ?? 0, first[1], second[0], third[0] ?? 0]).toEqual([0, 2, 3, 0]);
+});
+
+test("many of one turn go in blocks, what is delayed apart from them, and each hears of its own duplicates only", async () => {
+  const appends = Promise.all([
+    journal.append([...rows(1, 5), row(6, 99)]),
+    journal.append([...rows(7, 9), row(16, 99)]),
+  ]);
+  await settled();
+  const kinds = worker.posts.map((post) => post.map(({ kind }) => kind));
+  expect(kinds).toEqual([["append", "append", "appendBlocks", "append"]]);
+  worker.answer({
+    results: [
+      [4, 71],
+      [0, 72],
+      [0, 73, 8, 74],
+      [0, 75],
+    ],
+  });
+  expect(await appends).toEqual([
+    [0, 0, 0, 0, 71, 72],
+    [73, 0, 0, 0, 0, 0, 0, 0, 74, 75],
+  ]);
+});
+
+test("calls that are answered together resolve in the order in which they were made, whatever they carry", async () => {
+  const order: string[] = [];
+  const note = (name: string, call: Promise<unknown>): void => void call.then(() => order.push(name));
+  note("plain", journal.append(rows(1, 9)));
+  note("page", journal.page(1, 4, 0, 10, 1_000));
+  note("mixed", journal.append([...rows(10, 9), row(19, 99), ...rows(20, 2)]));
+  note("fetch", journal.fetch([1], 1_000));
+  note("change", journal.change([]));
+  note("duplicate", journal.append([row(22)]));
+  note("leave", journal.leave(1, 2));
+  await settled();
+  const nothing = { numbers: new Float64Array(), text: "" };
+  worker.answer({ results: [[], nothing, [], [], [], { messages: nothing, read: 1 }, null, [0, 5], null] });
+  await settled();
+  expect(order).toEqual(["plain", "page", "mixed", "fetch", "change", "duplicate", "leave"]);
 });
 
 test("what a room's copies bring with them is answered over several turns, in the order of the calls", async () => {
@@ -122,7 +169,7 @@ test("what a room's copies bring with them is answered over several turns, in th
 });
 
 test("damage is the end of the store: all that wait are refused, and all that come", async () => {
-  const waiting = watch(journal.append([]));
+  const waiting = watch(journal.append([row(1)]));
   await settled();
   worker.answer({ damaged: "message 7 is not what was stored" });
   await settled();

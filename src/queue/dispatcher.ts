@@ -62,6 +62,7 @@ export class Dispatcher {
     if (line === undefined || !this.consumes(queue, session)) return false;
     const wasActive = line.isActive(session) === true;
     line.remove(session);
+    session.endConsuming(queue);
     const queues = this.queues.get(session);
     queues?.delete(queue);
     if (queues?.size === 0) this.queues.delete(session);

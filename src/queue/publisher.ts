@@ -1,4 +1,4 @@
-import { toWireError, WaybillError } from "../protocol/errors";
+import { toWireError, WaybillError, type WireError } from "../protocol/errors";
 import { MAX_DELAY_MS } from "../protocol/fields";
 import { MessageIds } from "../protocol/message-ids";
 import { inboxOf } from "../protocol/names";
@@ -63,7 +63,10 @@ export class Publisher {
     this.unconfirmedBytes += bytes;
     try {
       const appended = plan.append.length > 0 ? await this.store.append(plan.append) : [];
-      return plan.parts.map((part) => ("error" in part ? part : resultOf(part, appended)));
+      return plan.ids.map((id, index) => {
+        const error = plan.refused.get(index);
+        return error ? { id, error } : resultOf(id, plan.ends[index - 1] ?? 0, plan.ends[index] ?? 0, appended);
+      });
     } finally {
       this.unconfirmedBytes -= bytes;
     }
@@ -71,18 +74,18 @@ export class Publisher {
 
   private plan(identity: Identity, namespace: string, messages: readonly PublishMessage[]): PublishPlan {
     const now = this.clock.now();
-    const plan: PublishPlan = { append: [], parts: [] };
-    for (const message of messages) {
+    const plan: PublishPlan = { append: [], ids: [], ends: [], refused: new Map() };
+    for (const [index, message] of messages.entries()) {
       const id = message.id ?? this.ids.next();
       const stored = this.prepare(identity, namespace, message, id, now);
+      plan.ids.push(id);
       if (stored instanceof WaybillError) {
-        plan.parts.push({ id, error: stored.toWire() });
-        continue;
+        plan.refused.set(index, stored.toWire());
+      } else {
+        plan.append.push(stored);
+        for (const copy of this.routes(stored.target, message.event)) plan.append.push({ ...stored, target: copy });
       }
-      const first = plan.append.length;
-      plan.append.push(stored);
-      for (const copy of this.routes(stored.target, message.event)) plan.append.push({ ...stored, target: copy });
-      plan.parts.push({ id, first, end: plan.append.length });
+      plan.ends.push(plan.append.length);
     }
     return plan;
   }
@@ -107,19 +110,18 @@ export class Publisher {
   }
 }
 
-/** Where each message of a batch, with its routed copies, stands among those to append; or why it does not. */
+/** What becomes of a batch, by the places of its messages. */
 interface PublishPlan {
+  /** Each message with its routed copies behind it. */
   readonly append: NewMessage[];
-  readonly parts: (PublishPart | Extract<PublishResult, { error: unknown }>)[];
-}
-interface PublishPart {
-  readonly id: string;
-  readonly first: number;
-  readonly end: number;
+  readonly ids: string[];
+  /** Where in the list to append those of each message end: they begin where those before it end. */
+  readonly ends: number[];
+  readonly refused: Map<number, WireError>;
 }
 
 /** A message is stored when it and all its routed copies are: after a failure, sending it again completes it. */
-function resultOf({ id, first, end }: PublishPart, appended: readonly AppendResult[]): PublishResult {
+function resultOf(id: string, first: number, end: number, appended: readonly AppendResult[]): PublishResult {
   for (let index = first; index < end; index++) {
     const result = appended[index];
     if (result === undefined || "error" in result) return { id, error: toWireError(result?.error) };

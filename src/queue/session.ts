@@ -8,6 +8,8 @@ import type { Receiver } from "./receiver";
 interface Outstanding {
   readonly deliveries: IdTable<Delivery>;
   bytes: number;
+  /** No more will come: it is forgotten when it is settled. */
+  isOver: boolean;
 }
 
 const NOTHING: ReadonlyIdTable<Delivery> = new IdTable();
@@ -23,7 +25,9 @@ export class Session {
   identity: Identity;
   /** The connection that deliveries go to; undefined while the session waits for its client to come back. */
   private receiver: Receiver | undefined;
+  /** By queue that it consumes, or has something out of. */
   private readonly outstanding = new Map<QueueAddress, Outstanding>();
+  private heldDeliveries = 0;
 
   constructor(id: string, namespace: string, identity: Identity, receiver: Receiver) {
     this.id = id;
@@ -59,10 +63,12 @@ export class Session {
   /** Takes leases on, and hands them to the connection if there is one. */
   give(queue: QueueAddress, deliveries: readonly Delivery[]): void {
     const out = this.outstandingOf(queue);
+    out.isOver = false;
     for (const delivery of deliveries) {
       const former = out.deliveries.get(delivery.message.id);
       // Guard against a message that is back before the end of its last attempt was noted here.
       if (former) out.bytes -= sizeOf(former.message);
+      else this.heldDeliveries++;
       out.deliveries.set(delivery.message.id, delivery);
       out.bytes += sizeOf(delivery.message);
     }
@@ -86,6 +92,15 @@ export class Session {
     if (out.deliveries.get(id) !== delivery) return;
     out.deliveries.delete(id);
     out.bytes -= sizeOf(delivery.message);
+    this.heldDeliveries--;
+    if (out.isOver && out.deliveries.size === 0) this.outstanding.delete(queue);
+  }
+
+  /** It consumes a queue no more. What it holds of it stays with it until settled. */
+  endConsuming(queue: QueueAddress): void {
+    const out = this.outstanding.get(queue);
+    if (out === undefined) return;
+    out.isOver = true;
     if (out.deliveries.size === 0) this.outstanding.delete(queue);
   }
 
@@ -107,21 +122,20 @@ export class Session {
     return this.outstanding.get(queue)?.bytes ?? 0;
   }
 
+  /** Deliveries that are out, of all queues. */
   get heldCount(): number {
-    let count = 0;
-    for (const { deliveries } of this.outstanding.values()) count += deliveries.size;
-    return count;
+    return this.heldDeliveries;
   }
 
   /** Everything that is out, by queue. */
   *allHeld(): Iterable<[QueueAddress, ReadonlyIdTable<Delivery>]> {
-    for (const [queue, out] of this.outstanding) yield [queue, out.deliveries];
+    for (const [queue, { deliveries }] of this.outstanding) if (deliveries.size > 0) yield [queue, deliveries];
   }
 
   private outstandingOf(queue: QueueAddress): Outstanding {
     let out = this.outstanding.get(queue);
     if (out === undefined) {
-      out = { deliveries: new IdTable(), bytes: 0 };
+      out = { deliveries: new IdTable(), bytes: 0, isOver: false };
       this.outstanding.set(queue, out);
     }
     return out;

@@ -41,6 +41,7 @@ export function describeRestarts(on: StoreInSuite): void {
       const retried = await takeOne();
       expect(retried.attempt).toBe(2);
       await reopen(how);
+      expect(await on.store.stats(queue)).toMatchObject({ ready: 3, leased: 0 });
       const after = await lease(3, queue, NOW, "h2");
       expect(ids(after)).toEqual(["m0000", "m0001", "m0002"]);
       expect(after[0]?.attempt).toBeGreaterThan(1);

@@ -1,7 +1,7 @@
 import type { BrokenPromise } from "../mutant";
 
 const COUNTS = "__tests__/performance/counts.test.ts";
-const STATEMENTS = { file: COUNTS, test: "statements each, besides a few a transaction" };
+const STATEMENTS = { file: COUNTS, test: "few statements a transaction" };
 
 export const COSTS: BrokenPromise = {
   promise: "A message costs as little as before",
@@ -37,8 +37,8 @@ export const COSTS: BrokenPromise = {
     {
       name: "a-post-for-each-request",
       file: "src/stores/sqlite/sqlite-journal.ts",
-      find: "tally.rows += rows.length;",
-      replace: "tally.rows += rows.length;\n    (this.line as unknown as { post(): void }).post();",
+      find: "const last = parts.pop();",
+      replace: "const last = parts.pop();\n    (this.line as unknown as { post(): void }).post();",
       caughtBy: { file: COUNTS, test: "take few enough: posts" },
     },
     {
@@ -86,10 +86,24 @@ export const COSTS: BrokenPromise = {
       caughtBy: STATEMENTS,
     },
     {
-      name: "last-seq-written-with-each-message",
-      file: "src/stores/sqlite/appender.ts",
-      find: "this.sawSeq(row.seq);",
-      replace: "this.setLastSeq.run(row.seq);\n      this.sawSeq(row.seq);",
+      name: "a-block-for-each-message",
+      file: "src/stores/sqlite/gatherers.ts",
+      find: "blocks: packBlocks(this.rows)",
+      replace: "blocks: this.rows.flatMap((row) => packBlocks([row]))",
+      caughtBy: STATEMENTS,
+    },
+    {
+      name: "a-row-for-each-message",
+      file: "src/stores/sqlite/gatherers.ts",
+      find: "if (this.rows.length >= this.least) {",
+      replace: "if (this.rows.length < this.least) {",
+      caughtBy: STATEMENTS,
+    },
+    {
+      name: "what-became-of-a-block-written-for-each-message",
+      file: "src/stores/sqlite/blocks.ts",
+      find: "    this.taken.push({ block, place });",
+      replace: "    this.taken.push({ block, place });\n    this.stored.save(block);",
       caughtBy: STATEMENTS,
     },
   ],

@@ -1,5 +1,5 @@
 import type { BrokenPromise } from "../mutant";
-import { BROKER, EXCLUSIVE, JOURNAL, MEMORY, QUEUE_RULES, SETTLEMENT, SQLITE } from "./suites";
+import { BLOCKS, BROKER, EXCLUSIVE, JOURNAL, MEMORY, QUEUE_RULES, SETTLEMENT, SQLITE } from "./suites";
 
 export const NOTHING_VANISHES: BrokenPromise = {
   promise: "Nothing vanishes",
@@ -125,8 +125,8 @@ export const NOTHING_VANISHES: BrokenPromise = {
     {
       name: "damaged-content-served-in-a-page",
       file: "src/stores/sqlite/reader.ts",
-      find: "if (content !== null && crc32(content) === check) {",
-      replace: "if (content !== null && crc32(content) !== undefined && check !== undefined) {",
+      find: "if (content === null || crc32(content) !== check) {",
+      replace: "if (content === null || crc32(content) === undefined || check === undefined) {",
       caughtBy: {
         file: "__tests__/stores/damaged-rows.test.ts",
         test: "no consumer is given it, and nothing in its place",
@@ -223,6 +223,90 @@ export const NOTHING_VANISHES: BrokenPromise = {
       find: "this.fail(answer.damaged);",
       replace: "",
       caughtBy: { file: JOURNAL, test: "damage is the end of the store" },
+    },
+    {
+      name: "acks-of-blocks-not-written",
+      file: "src/stores/sqlite/blocks.ts",
+      find: "if (block.live > 0) this.stored.save(block);",
+      replace: "if (block.live > 0) continue;",
+      caughtBy: { file: BLOCKS, test: "are known to the next process" },
+    },
+    {
+      name: "a-block-removed-with-its-last-message",
+      file: "src/stores/sqlite/blocks.ts",
+      find: "if (block.live > 0) this.stored.save(block);",
+      replace: "if (block.live > 1) this.stored.save(block);",
+      caughtBy: { file: BLOCKS, test: "take their block along when it has no others" },
+    },
+    {
+      name: "what-a-failed-commit-took-out-of-a-block-stays-out",
+      file: "src/stores/sqlite/blocks.ts",
+      find: "      block.putBack(place);\n",
+      replace: "",
+      caughtBy: { file: BLOCKS, test: "has stored nothing, and taken nothing out" },
+    },
+    {
+      name: "blocks-of-a-failed-commit-remembered",
+      file: "src/stores/sqlite/blocks.ts",
+      find: "      this.index.takeBack(block);\n",
+      replace: "",
+      caughtBy: { file: BLOCKS, test: "has stored nothing, and taken nothing out" },
+    },
+    {
+      name: "what-is-not-in-memory-not-found-in-its-block",
+      file: "src/stores/sqlite/blocks.ts",
+      find: "if (!heads.wasResident(place)) this.index",
+      replace: "if (heads.wasResident(place)) this.index",
+      caughtBy: { file: BLOCKS, test: "are read in order" },
+    },
+    {
+      name: "blocks-not-found-after-a-start",
+      file: "src/stores/sqlite/blocks.ts",
+      find: "this.index.addToLane(queueNo, priority, block);\n    const lane",
+      replace: "const lane",
+      caughtBy: { file: BLOCKS, test: "are known to the next process" },
+    },
+    {
+      name: "damaged-blocks-served",
+      file: "src/stores/sqlite/block.ts",
+      find: "if (damaged !== undefined) throw",
+      replace: "if (damaged === -1) throw",
+      caughtBy: { file: "__tests__/stores/damaged-rows.test.ts", test: "what waits in a block" },
+    },
+    {
+      name: "a-start-on-damaged-blocks",
+      file: "src/stores/sqlite/block-rows.ts",
+      find: "if (!isWhole) throw",
+      replace: "if (!isWhole && heads.count < 0) throw",
+      caughtBy: { file: BLOCKS, test: "are not what was stored is refused" },
+    },
+    {
+      name: "a-retry-from-a-block-stays-as-it-was",
+      file: "src/stores/sqlite/blocks.ts",
+      find: "      as ?? { attempts",
+      replace: "      { attempts",
+      caughtBy: { file: BLOCKS, test: "and those in rows of their own are read as one" },
+    },
+    {
+      name: "lanes-of-a-block-forgotten-that-a-failed-commit-emptied",
+      file: "src/stores/sqlite/block-index.ts",
+      find: "(live > 0 || isTouched) &&",
+      replace: "(isTouched ? live > 0 : live > 0) &&",
+      caughtBy: { file: BLOCKS, test: "leaves a block of very many lanes" },
+    },
+    {
+      name: "leftovers-of-blocks-lost",
+      file: "src/stores/sqlite/blocks.ts",
+      find: "for (const place of block.places()) this.moveToRow(block.firstSeq + place);\n      tidied++;",
+      replace: "for (const place of block.places()) this.end(block.firstSeq + place);\n      tidied++;",
+      caughtBy: { file: BLOCKS, test: "gets rows of its own where much lies about" },
+    },
+    {
+      name: "lanes-in-blocks-and-rows-not-added-up",
+      file: "src/stores/ledger/directory.ts",
+      find: "lane.onDisk += count;",
+      replace: "lane.onDisk = count;",
+      caughtBy: { file: "__tests__/conformance/sqlite-blocks.test.ts", test: "gives what was out again" },
     },
   ],
 };

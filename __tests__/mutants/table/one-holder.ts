@@ -1,5 +1,5 @@
 import type { BrokenPromise } from "../mutant";
-import { EXCLUSIVE, BROKER, MEMORY, PROMISES, SESSIONS, SQLITE } from "./suites";
+import { BLOCKS, BROKER, EXCLUSIVE, MEMORY, PROMISES, SESSIONS, SQLITE } from "./suites";
 
 export const ONE_HOLDER: BrokenPromise = {
   promise: "One holder at a time",
@@ -56,14 +56,14 @@ export const ONE_HOLDER: BrokenPromise = {
     {
       name: "lease-marks-skipped-for-what-is-published",
       file: "src/stores/sqlite/appender.ts",
-      find: "if (resident) this.marks.raise(queueNo, priority, seq);",
+      find: "if (detail === 1) this.marks.raise(row.queueNo, row.priority, row.seq);",
       replace: "",
       caughtBy: { file: SQLITE, test: "crashed and opened again gives what was out again" },
     },
     {
       name: "lease-marks-skipped-for-what-is-paged-in",
       file: "src/stores/sqlite/reader.ts",
-      find: "if (last > 0) this.marks.raise(queueNo, priority, last);",
+      find: "if (page.count > 0) this.marks.raise(queueNo, priority, page.last);",
       replace: "",
       caughtBy: { file: SQLITE, test: "crashed and opened again counts attempts on" },
     },
@@ -86,6 +86,27 @@ export const ONE_HOLDER: BrokenPromise = {
         file: SQLITE,
         test: "crashed and opened again never gives an attempt of what was redriven twice",
       },
+    },
+    {
+      name: "attempts-of-blocks-not-counted-after-a-crash",
+      file: "src/stores/sqlite/sqlite-file.ts",
+      find: "this.blocks.countAttempts(this.marks.readAll());",
+      replace: "this.marks.readAll();",
+      caughtBy: { file: BLOCKS, test: "are known to the next process" },
+    },
+    {
+      name: "leftovers-of-blocks-not-marked",
+      file: "src/stores/sqlite/blocks.ts",
+      find: "if (dueAt === null && this.mayBeOut(contents.heads, place))",
+      replace: "if (dueAt !== null && this.mayBeOut(contents.heads, place))",
+      caughtBy: { file: BLOCKS, test: "may have been out there, too" },
+    },
+    {
+      name: "attempts-in-blocks-not-written-on-closing",
+      file: "src/stores/sqlite/blocks.ts",
+      find: "block.attempts[seq - block.firstSeq] = attempts;",
+      replace: "block.attempts[seq - block.firstSeq] = Math.min(1, attempts);",
+      caughtBy: { file: BLOCKS, test: "that were out as the file was closed" },
     },
     {
       name: "attempts-not-counted-after-a-crash",

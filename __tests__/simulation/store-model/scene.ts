@@ -74,10 +74,27 @@ export class Scene {
 
   /** Waits until nothing is under way, also of what the store does by itself. */
   async rest(): Promise<void> {
-    for (let turn = 0; turn < 5; turn++) {
-      await this.store.probe();
-      await this.turn();
+    for (let before = NaN; ;) {
+      for (let turn = 0; turn < 5; turn++) {
+        await this.store.probe();
+        await this.turn();
+      }
+      // What has to go may have to be read first, a page after the other.
+      const dead = await this.deadOfOverfull();
+      if (dead === undefined || dead === before) return;
+      before = dead;
     }
+  }
+
+  /** Dead letters of the queues that hold more than they may; undefined: there is none. */
+  private async deadOfOverfull(): Promise<number | undefined> {
+    let count: number | undefined;
+    for (const { address, rules } of this.queues) {
+      if (rules.overflow !== "drop-oldest") continue;
+      const { ready, delayed, leased, dead, purged } = await this.store.stats(address);
+      if (ready + delayed + leased > rules.maxMessages) count = (count ?? 0) + dead + purged;
+    }
+    return count;
   }
 
   /** Learns which messages the store has made dead letters of by itself. */

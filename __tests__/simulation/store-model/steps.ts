@@ -162,12 +162,20 @@ export class Steps {
       const result = results[index];
       const attempt = requests[index]?.attempt ?? 0;
       if (wrong !== undefined) {
-        check(result === "lost", `${known.id} was settled by a stranger: ${result}`);
+        const isOfAnother = result === "already" && settlement.action === "ack" && this.wasAcked(known, attempt);
+        check(result === "lost" || isOfAnother, `${known.id} was settled by a stranger: ${result}`);
         continue;
       }
       check(result === "done" || this.scene.together, `${known.id}@${attempt} could not be settled: ${result}`);
       if (result === "done") this.scene.queue(known.queue).settle(known, settlement, attempt);
     }
+  }
+
+  /** Whether another message of its id was acked under this attempt: so that very delivery was. */
+  private wasAcked({ queue, id }: KnownMessage, attempt: number): boolean {
+    return this.scene.all.some(
+      (other) => other.queue === queue && other.id === id && other.how === "acked" && other.attempt === attempt,
+    );
   }
 
   private settlementOf(action: SettleCommand["action"]): Settlement {

@@ -22,6 +22,8 @@ export interface HubSettings {
   readonly broker: BrokerSettings;
   readonly ledger: LedgerSettings;
   readonly prefetch: number;
+  /** Messages of one turn that share a row, at the least. */
+  readonly leastInBlock: number;
   /** How long it waits, going down in order, for what is out. */
   readonly drainMs: number;
 }
@@ -75,7 +77,7 @@ export class SimHub {
   /** Resolves when clients may connect. Rejects when the store cannot be had. */
   async start(): Promise<void> {
     const { machine, settings, process } = this;
-    const journal = new SqliteJournal(this.worker, process, () => this.onLost());
+    const journal = new SqliteJournal(this.worker, process, () => this.onLost(), undefined, settings.leastInBlock);
     this.store = await LedgerStore.open(journal, settings.ledger, process);
     this.broker = new Broker(
       this.store,

@@ -17,29 +17,54 @@ export interface Arrival {
 
 /** Gives a message its place in a queue. */
 export function arriveInQueue(ledger: Ledger, message: NewMessage, queue: QueueState): Arrival {
-  const stored = storedMessage(message, ++ledger.lastSeq, queue.no, queue.address);
-  const content = new ArrivingContent(ledger, stored, message.dueAt);
-  const resident = content.begin(queue, stored.seq);
-  const { dueAt, isDueFixed } = message;
-  return {
-    row: { message: stored, dueAt, isDueFixed, resident },
-    queues: [queue],
-    end: (isStored) => content.end(queue, resident, isStored)?.list.insert(stored),
-  };
+  return new QueueArrival(ledger, storedMessage(message, ++ledger.lastSeq, queue.no, queue.address), message, queue);
+}
+
+/** One object, and not several, for each message that is published. */
+class QueueArrival implements Arrival, AppendRow {
+  readonly dueAt: number | undefined;
+  readonly isDueFixed: boolean;
+  readonly resident: boolean;
+  private readonly bytes: number;
+
+  constructor(
+    private readonly ledger: Ledger,
+    readonly message: StoredMessage,
+    { dueAt, isDueFixed }: NewMessage,
+    private readonly queue: QueueState,
+  ) {
+    this.dueAt = dueAt;
+    this.isDueFixed = isDueFixed;
+    this.bytes = sizeOf(message);
+    this.resident = begin(ledger, queue, message, dueAt, this.bytes, message.seq);
+  }
+
+  get row(): AppendRow {
+    return this;
+  }
+
+  get queues(): readonly QueueState[] {
+    return [this.queue];
+  }
+
+  end(stored: boolean): void {
+    const { ledger, queue, message, dueAt, bytes } = this;
+    end(ledger, queue, message, dueAt, bytes, this.resident, stored)?.list.insert(message);
+  }
 }
 
 /** Gives a message its places in the inboxes of a room's members. */
 export function arriveInRoom(ledger: Ledger, message: NewMessage, room: RoomState): Arrival {
   const stored = storedMessage(message, ++ledger.lastSeq, room.no, room.address as unknown as QueueAddress);
-  const content = new ArrivingContent(ledger, stored, message.dueAt);
+  const { dueAt, isDueFixed } = message;
+  const bytes = sizeOf(stored);
   const inboxes = room.inboxes();
   const resident: number[] = [];
   const copies = new RoomCopies(stored, roomNameOf(message.target as RoomAddress), inboxes, resident);
   for (const [place, inbox] of inboxes.queues.entries()) {
-    if (content.begin(inbox, copies.seqAt(place))) resident.push(place);
+    if (begin(ledger, inbox, stored, dueAt, bytes, copies.seqAt(place))) resident.push(place);
   }
   ledger.lastSeq += copies.count;
-  const { dueAt, isDueFixed } = message;
   return {
     row: { message: stored, dueAt, isDueFixed, copies },
     queues: inboxes.queues,
@@ -48,60 +73,60 @@ export function arriveInRoom(ledger: Ledger, message: NewMessage, room: RoomStat
       for (const [place, inbox] of inboxes.queues.entries()) {
         const isResident = resident[next] === place;
         if (isResident) next++;
-        content.end(inbox, isResident, isStored)?.list.insert(copies.at(place));
+        end(ledger, inbox, stored, dueAt, bytes, isResident, isStored)?.list.insert(copies.at(place));
       }
     },
   };
 }
 
-/** What arrives in a queue, or as many times over as a room has members. */
-class ArrivingContent {
-  private readonly bytes: number;
-
-  constructor(
-    private readonly ledger: Ledger,
-    private readonly message: StoredMessage,
-    private readonly dueAt: number | undefined,
-  ) {
-    this.bytes = sizeOf(message);
+/** Counts a message, or a copy of it, as on its way to a queue. @returns whether it will be in memory once it is stored. */
+function begin(
+  { budget, settings }: Ledger,
+  queue: QueueState,
+  message: StoredMessage,
+  dueAt: number | undefined,
+  bytes: number,
+  seq: number,
+): boolean {
+  queue.beginArrival(bytes, dueAt !== undefined);
+  if (dueAt !== undefined) return false;
+  const lane = queue.lane(message.priority);
+  const resident = lane.open && lane.claimed < settings.laneWindow && !budget.isSpent;
+  if (resident) {
+    lane.beginReserve();
+    budget.take(bytes);
+  } else {
+    lane.beginSpill(seq);
   }
+  return resident;
+}
 
-  /** @returns whether it will be in memory once it is stored. */
-  begin(queue: QueueState, seq: number): boolean {
-    const { budget, settings } = this.ledger;
-    queue.beginArrival(this.bytes, this.dueAt !== undefined);
-    if (this.dueAt !== undefined) return false;
-    const lane = queue.lane(this.message.priority);
-    const resident = lane.open && lane.claimed < settings.laneWindow && !budget.isSpent;
-    if (resident) {
-      lane.beginReserve();
-      budget.take(this.bytes);
-    } else {
-      lane.beginSpill(seq);
-    }
-    return resident;
+/** Counts it as there, or not. @returns the lane in whose memory it belongs now; undefined: nowhere in memory. */
+function end(
+  ledger: Ledger,
+  queue: QueueState,
+  message: StoredMessage,
+  dueAt: number | undefined,
+  bytes: number,
+  resident: boolean,
+  stored: boolean,
+): Lane | undefined {
+  queue.endArrival(bytes, dueAt !== undefined, stored);
+  if (stored) ledger.lookForExpiryAt(message.expiresAt);
+  if (dueAt !== undefined) {
+    if (!stored) return undefined;
+    queue.delay(bytes);
+    ledger.lookForDueAt(dueAt);
+    return undefined;
   }
-
-  /** @returns the lane in whose memory it belongs now; undefined: nowhere in memory. */
-  end(queue: QueueState, resident: boolean, stored: boolean): Lane | undefined {
-    const { ledger, bytes, dueAt } = this;
-    queue.endArrival(bytes, dueAt !== undefined, stored);
-    if (stored) ledger.lookForExpiryAt(this.message.expiresAt);
-    if (dueAt !== undefined) {
-      if (!stored) return undefined;
-      queue.delay(bytes);
-      ledger.lookForDueAt(dueAt);
-      return undefined;
-    }
-    const lane = queue.lane(this.message.priority);
-    if (!resident) {
-      lane.endSpill(stored ? 1 : 0);
-      return undefined;
-    }
-    lane.endReserve();
-    ledger.budget.giveBack(bytes);
-    return stored ? lane : undefined;
+  const lane = queue.lane(message.priority);
+  if (!resident) {
+    lane.endSpill(stored ? 1 : 0);
+    return undefined;
   }
+  lane.endReserve();
+  ledger.budget.giveBack(bytes);
+  return stored ? lane : undefined;
 }
 
 function storedMessage(message: NewMessage, seq: number, queueNo: number, queue: QueueAddress): StoredMessage {

@@ -87,7 +87,7 @@ export class Directory {
       queue.bytes += bytes;
       const lane = queue.lane(priority);
       lane.closeBefore(1);
-      lane.onDisk = count;
+      lane.onDisk += count;
     }
     for (const { roomNo, inboxNo } of members) {
       const inbox = this.queuesByNo.get(inboxNo);

@@ -155,15 +155,18 @@ export class Intake {
     } finally {
       this.ledger.arriving.splice(this.ledger.arriving.indexOf(rows), 1);
     }
-    const stored: Arrival[] = [];
+    const touched = new Set<QueueState>();
+    let last: QueueState | undefined;
     for (const [index, arrival] of arrivals.entries()) {
       const first = firsts[index] ?? 0;
       arrival.end(first === 0);
-      if (first === 0) stored.push(arrival);
       const place = places[index];
       if (first !== 0 && place !== undefined) results[place] = { status: "duplicate", seq: first };
+      if (first !== 0) continue;
+      // Mostly it is the same one again.
+      for (const queue of arrival.queues) if (queue !== last) touched.add((last = queue));
     }
-    for (const queue of queuesOf(stored)) {
+    for (const queue of touched) {
       this.keepWithin(queue);
       this.ledger.hint(queue.address);
     }
@@ -249,11 +252,4 @@ export class Intake {
 function isToldAsOne(failure: WaybillError, results: readonly AppendResult[]): boolean {
   if (failure.code === "DISK_FULL") return results.every((result) => "error" in result && result.error === failure);
   return !results.some((result) => "status" in result && result.status === "stored");
-}
-
-/** Each queue once. */
-function queuesOf(arrivals: readonly Arrival[]): Iterable<QueueState> {
-  const [first] = arrivals;
-  if (first !== undefined && arrivals.length === 1) return first.queues;
-  return new Set(arrivals.flatMap(({ queues }) => queues));
 }

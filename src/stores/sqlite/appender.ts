@@ -1,16 +1,14 @@
 import type { Database, Statement } from "better-sqlite3";
-import { sizeOf } from "../../queue/message";
 import { ROW_ROOM, type Calls } from "./calls";
-import { contentCheck } from "./content-check";
 import type { IdWindow } from "./id-window";
 import type { LeaseMarks } from "./lease-marks";
+import { bytesOf, type MessageRow, type MessageRows } from "./message-rows";
 import { Unpacker } from "./packed";
-import { readRow, type Row } from "./row";
+import { readRow } from "./row";
 import type { RoomRows } from "./room-rows";
 
-/** Writes new messages. */
+/** Writes new messages, a row each. */
 export class Appender {
-  private readonly insert: Statement;
   private readonly insertCopy: Statement;
   private readonly setLastSeq: Statement;
   private lastSeq: number;
@@ -21,11 +19,8 @@ export class Appender {
     private readonly ids: IdWindow,
     private readonly marks: LeaseMarks,
     private readonly rooms: RoomRows,
+    private readonly messages: MessageRows,
   ) {
-    this.insert = database.prepare(
-      `INSERT INTO messages (seq, queue, priority, bytes, due_at, due_fixed, expires_at, body, attempts, failures, id, event, payload, grp, headers, publisher, published_at, content_check)
-       VALUES (?, ?, ?, ?, ?, ?, ?, 0, 0, 0, ?, ?, ?, ?, ?, ?, ?, ?)`,
-    );
     this.insertCopy = database.prepare(
       "INSERT INTO messages (seq, queue, priority, bytes, due_at, due_fixed, expires_at, body, attempts, failures) VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0, 0)",
     );
@@ -47,9 +42,17 @@ export class Appender {
       const first = this.ids.remember(row.queueNo, row.id, row.seq);
       if (first !== 0) duplicates.push(index, first);
       if (kind === ROW_ROOM) this.appendToRoom(unpacker, row, detail, first === 0);
-      else if (first === 0) this.appendRow(row, detail === 1);
+      else if (first === 0) {
+        this.messages.insert(row);
+        if (detail === 1) this.marks.raise(row.queueNo, row.priority, row.seq);
+      }
     }
     return duplicates;
+  }
+
+  /** The newest seq that is given out. */
+  get newestSeq(): number {
+    return this.lastSeq;
   }
 
   /** Notes a seq as given out. */
@@ -68,29 +71,7 @@ export class Appender {
     this.writtenSeq = this.lastSeq;
   }
 
-  private appendRow(row: Row, resident: boolean): void {
-    const { seq, queueNo, priority, id, event, payload, group, headers, publisher, publishedAt } = row;
-    this.insert.run(
-      seq,
-      queueNo,
-      priority,
-      bytesOf(row),
-      row.dueAt,
-      row.isDueFixed,
-      row.expiresAt,
-      id,
-      event,
-      payload,
-      group,
-      headers,
-      publisher,
-      publishedAt,
-      contentCheck(row),
-    );
-    if (resident) this.marks.raise(queueNo, priority, seq);
-  }
-
-  private appendToRoom(unpacker: Unpacker, row: Row, copies: number, isNew: boolean): void {
+  private appendToRoom(unpacker: Unpacker, row: MessageRow, copies: number, isNew: boolean): void {
     const bytes = bytesOf(row);
     if (isNew) this.rooms.addMessage(row, bytes, copies);
     const inboxes = unpacker.numbers(copies);
@@ -104,8 +85,4 @@ export class Appender {
     this.sawSeq(seq + copies);
     for (const place of resident) this.marks.raise(inboxes[place] ?? 0, priority, firstCopy + place);
   }
-}
-
-function bytesOf({ payload, id, headers }: Row): number {
-  return sizeOf({ payload, id, headers: headers ?? undefined });
 }

@@ -1,38 +1,28 @@
 import { WaybillError } from "../../protocol/errors";
 import type { Clock, Timer } from "../../queue/clock";
-import { NO_SPACE, type Answer, type Call, type CallKind, type Calls } from "./calls";
+import { isAppend, NO_SPACE, type Answer, type Call, type CallKind, type Calls } from "./calls";
 import { DamagedError } from "./damage";
-import { Packer, type Packed } from "./packed";
+import type { Gatherer, Gatherers } from "./gatherers";
 import { Replies } from "./replies";
 import type { StorageWorker } from "./storage-thread";
 
 /** A call that the worker has not answered yet. */
 interface Pending {
   readonly kind: CallKind;
-  readonly tally: Tally;
+  readonly carried: Pick<Gatherer, "copies">;
   readonly resolve: (result: never) => void;
   readonly reject: (error: WaybillError) => void;
 }
 
-/** What a call carries. */
-interface Tally {
-  /** Messages, a room's being one, or changes. */
-  rows: number;
-  /** Copies of rooms' messages. */
-  copies: number;
-}
-
-/** Rows, or changes, of one turn on their way to the worker. */
+/** The last call in line, as long as it can take more. */
 type Gathering = {
-  [Kind in "append" | "change"]: {
+  [Kind in keyof Gatherers]: {
     readonly kind: Kind;
-    readonly packer: Packer;
-    /** So far. */
-    readonly tally: Tally;
-    /** Of the call that takes all of them. */
+    readonly into: Gatherers[Kind];
+    /** Of the call that takes all of it. */
     readonly answer: Promise<Calls[Kind][1]>;
   };
-}["append" | "change"];
+}[keyof Gatherers];
 
 /**
  * Calls on their way to the storage thread, and their answers on the way back. Calls of one turn of the event loop go
@@ -80,36 +70,36 @@ export class CallLine {
     return this.broken !== undefined;
   }
 
-  /** Appends that come one after the other travel, and are carried out, as one call; and so do changes. */
-  gather<Kind extends Gathering["kind"]>(
+  /** What comes one after the other and is of one kind travels, and is carried out, as one call. */
+  gather<Kind extends keyof Gatherers>(
     kind: Kind,
-    makeArgument: (packed: Packed, tally: Tally) => Calls[Kind][0],
-  ): Extract<Gathering, { kind: Kind }> {
+    make: () => Gatherers[Kind],
+  ): Extract<Gathering, { readonly kind: Kind }> {
     if (this.gathering?.kind !== kind) {
-      const packer = new Packer(GATHERED_CELLS);
-      const tally: Tally = { rows: 0, copies: 0 };
-      const answer = this.send(kind, () => makeArgument(packer.pack(), tally), tally);
-      this.gathering = { kind, packer, tally, answer } as Gathering;
+      const into = make();
+      // What it carries is known when it is posted.
+      const answer = this.send(kind, () => into.makeCall(), into);
+      this.gathering = { kind, into, answer } as Gathering;
     }
-    return this.gathering as Extract<Gathering, { kind: Kind }>;
+    return this.gathering as Extract<Gathering, { readonly kind: Kind }>;
   }
 
   call<Kind extends CallKind>(kind: Kind, argument: Calls[Kind][0]): Promise<Calls[Kind][1]> {
     this.gathering = undefined;
-    return this.send(kind, () => argument, SINGLE);
+    return this.send(kind, () => ({ kind, argument }) as Call, NO_COPIES);
   }
 
-  /** @param argument asked for when the call is posted. */
+  /** @param makeCall asked when the call is posted. */
   private send<Kind extends CallKind>(
     kind: Kind,
-    argument: () => Calls[Kind][0],
-    tally: Tally,
+    makeCall: () => Call,
+    carried: Pick<Gatherer, "copies">,
   ): Promise<Calls[Kind][1]> {
     if (this.broken) return Promise.reject(this.broken);
     return new Promise((resolve, reject) => {
-      this.pending.push({ kind, tally, resolve, reject });
-      this.outbox.push(() => ({ kind, argument: argument() }) as Call);
-      if (kind === "append") this.hasAppend = true;
+      this.pending.push({ kind, carried, resolve, reject });
+      this.outbox.push(makeCall);
+      if (isAppend({ kind })) this.hasAppend = true;
       this.postSoon(kind);
     });
   }
@@ -147,16 +137,16 @@ export class CallLine {
     if ("failed" in answer) {
       const error = new WaybillError("STORE_UNAVAILABLE", `The store did not take the write: ${answer.failed}.`);
       for (const call of this.pending.splice(0, answer.count)) {
-        const refusal = answer.isFull && call.kind === "append" ? new WaybillError("DISK_FULL", DISK_FULL) : error;
-        this.replies.add({ copies: call.tally.copies, tell: () => call.reject(refusal) });
+        const refusal = answer.isFull && isAppend(call) ? new WaybillError("DISK_FULL", DISK_FULL) : error;
+        this.replies.add({ copies: call.carried.copies, tell: () => call.reject(refusal) });
       }
     } else {
       const done = this.pending.splice(0, answer.results.length);
-      for (const [index, { tally, resolve, reject }] of done.entries()) {
+      for (const [index, { carried, resolve, reject }] of done.entries()) {
         const result = answer.results[index];
         const tell = (): void =>
           result === NO_SPACE ? reject(new WaybillError("DISK_FULL", DISK_FULL)) : resolve(result as never);
-        this.replies.add({ copies: tally.copies, tell });
+        this.replies.add({ copies: carried.copies, tell });
       }
     }
     this.replies.handOut();
@@ -174,7 +164,5 @@ export class CallLine {
  * alone would delay the publishes behind it.
  */
 const RIDE_MS = 2;
-/** Numbers that a call has room for before it grows: those of 34 messages to queues, or of 64 acks. */
-const GATHERED_CELLS = 512;
-const SINGLE: Tally = { rows: 1, copies: 0 };
+const NO_COPIES = { copies: 0 };
 const DISK_FULL = "The disk is full: the publish was not stored.";

@@ -9,7 +9,8 @@ import type {
   Snapshot,
   StoredMessage,
 } from "../ledger/journal";
-import { contentText } from "./content-check";
+import type { PackedBlock } from "./block";
+import { contentText, readContent } from "./content-check";
 import { Unpacker, type Packed, type Packer } from "./packed";
 import type { DeadLetter } from "../../queue/message";
 
@@ -21,6 +22,11 @@ export interface Calls {
   queue: [argument: { readonly no: number; readonly address: string; readonly creator: string }, result: null];
   /** `copies`: of rooms' messages. The result lists only the duplicates: index and first seq, in turn. */
   append: [argument: { readonly rows: Packed; readonly copies: number }, result: readonly number[]];
+  /** As `append`, of messages that came together; the index counts those of all blocks. */
+  appendBlocks: [
+    argument: { readonly blocks: readonly PackedBlock[]; readonly count: number },
+    result: readonly number[],
+  ];
   firstSeqs: [
     argument: { readonly ids: readonly { readonly queueNo: number; readonly id: string }[] },
     result: readonly number[],
@@ -113,6 +119,11 @@ export interface Calls {
 export type CallKind = keyof Calls;
 export type Call = { [Kind in CallKind]: { readonly kind: Kind; readonly argument: Calls[Kind][0] } }[CallKind];
 
+/** Whether a call stores something new, for which a full disk has no room. */
+export function isAppend({ kind }: { readonly kind: CallKind }): boolean {
+  return kind === "append" || kind === "appendBlocks";
+}
+
 /** To the worker: calls in the order in which they were made. */
 export type Post = readonly Call[];
 /** What an append has for a result when the disk has no room for it. */
@@ -161,6 +172,8 @@ const NUMBERS_PER_CHANGE = 8;
  * messages cost less together, since the pages that they touch, one for each inbox, are then written once.
  */
 const COPIES_PER_ROW = 10;
+/** The same of messages that share rows. */
+const BLOCKED_PER_ROW = 8;
 
 /**
  * A row is its kind, what is special to the kind, and its content. A room's message is followed by the inboxes that have
@@ -213,6 +226,7 @@ export function rowsIn(calls: readonly Call[]): number {
   let rows = 0;
   for (const call of calls) {
     if (call.kind === "append") rows += rowsInAppend(call.argument);
+    else if (call.kind === "appendBlocks") rows += call.argument.count / BLOCKED_PER_ROW;
     else if (call.kind === "change") rows += call.argument.changes.numbers.length / NUMBERS_PER_CHANGE;
     else rows++;
   }
@@ -262,25 +276,29 @@ export function packMessage(packer: Packer, cells: MessageCells): void {
   const [seq, queueNo, priority, expiresAt, body, attempts, failures] = cells;
   const [, , , , , , , id, event, payload, group, headers, publisher, publishedAt, room, error] = cells;
   const content = contentText({ priority, id, event, payload, group, headers, publisher, publishedAt });
-  packContentText(packer, { seq, queueNo, expiresAt, body, attempts, failures, room, error }, content);
+  packContentText(packer, seq, queueNo, expiresAt, body, attempts, failures, room, error, content);
 }
 
-/** What is kept of a message beside its content. */
-export interface MessageHead {
-  readonly seq: number;
-  readonly queueNo: number;
-  readonly expiresAt: number | null;
-  readonly body: number;
-  readonly attempts: number;
-  readonly failures: number;
-  readonly room: string | null;
-  readonly error: string | null;
-}
-
-/** @param content as `contentText` has it. */
-export function packContentText(packer: Packer, head: MessageHead, content: string): void {
-  packer.number(head.seq).number(head.queueNo).number(head.expiresAt).number(head.body);
-  packer.number(head.attempts).number(head.failures).string(head.room).string(head.error).string(content);
+/**
+ * Packs a message of which the content is a text already. So many arguments, since an object for each message is most of
+ * what it costs.
+ *
+ * @param content as `contentText` has it.
+ */
+export function packContentText(
+  packer: Packer,
+  seq: number,
+  queueNo: number,
+  expiresAt: number | null,
+  body: number,
+  attempts: number,
+  failures: number,
+  room: string | null,
+  error: string | null,
+  content: string,
+): void {
+  packer.number(seq).number(queueNo).number(expiresAt).number(body);
+  packer.number(attempts).number(failures).string(room).string(error).string(content);
 }
 
 export function unpackMessages(packed: Packed, queueOf: (no: number) => StoredMessage["queue"]): StoredMessage[] {
@@ -294,44 +312,26 @@ export function unpackMessages(packed: Packed, queueOf: (no: number) => StoredMe
     const failures = unpacker.number();
     const room = unpacker.stringOrNull() ?? undefined;
     const lastError = unpacker.stringOrNull() ?? undefined;
-    const content = new Lines(unpacker.string());
+    const { priority, publishedAt, id, event, group, headers, publisher, payload } = readContent(unpacker.string());
     messages.push({
       seq,
       queueNo,
       queue: queueOf(queueNo),
-      priority: Number(content.next()),
-      publishedAt: Number(content.next()),
-      id: content.next(),
-      event: content.next(),
-      group: content.next() || undefined,
-      headers: content.next() || undefined,
-      publisher: content.next(),
-      payload: content.rest(),
+      id,
+      event,
+      payload,
+      priority,
+      group: group ?? undefined,
+      headers: headers ?? undefined,
+      publisher,
+      publishedAt,
       expiresAt,
+      room,
       body,
       attempts,
       failures,
-      room,
       lastError,
     });
   }
   return messages;
-}
-
-/** Reads a content's text. */
-class Lines {
-  private at = 0;
-
-  constructor(private readonly text: string) {}
-
-  next(): string {
-    const from = this.at;
-    const end = this.text.indexOf("\n", from);
-    this.at = end + 1;
-    return this.text.slice(from, end);
-  }
-
-  rest(): string {
-    return this.text.slice(this.at);
-  }
 }

@@ -1,5 +1,6 @@
 import type { Database, Statement } from "better-sqlite3";
 import { DEAD_REASONS } from "../../queue/message";
+import type { Blocks } from "./blocks";
 import { CHANGE_DEAD, CHANGE_END, CHANGE_RETRY, ENDED_HOW, type Calls } from "./calls";
 import type { Endings } from "./endings";
 import { Unpacker } from "./packed";
@@ -16,6 +17,7 @@ export class Changer {
   constructor(
     database: Database,
     private readonly rooms: RoomRows,
+    private readonly blocks: Blocks,
     private readonly endings: Endings,
   ) {
     this.remove = database.prepare("DELETE FROM messages WHERE seq = ?");
@@ -51,7 +53,7 @@ export class Changer {
           break;
         }
         case CHANGE_RETRY:
-          this.retry.run(unpacker.numberOrNull(), unpacker.number(), unpacker.number(), unpacker.stringOrNull(), seq);
+          this.returnMessage(seq, unpacker);
           break;
         case CHANGE_DEAD: {
           const body = unpacker.number();
@@ -59,6 +61,7 @@ export class Changer {
           const attempts = unpacker.number();
           const failures = unpacker.number();
           const reason = DEAD_REASONS[unpacker.number()] ?? "refused";
+          if (body === 0) this.blocks.moveToRow(seq);
           this.bury.run(attempts, failures, unpacker.stringOrNull(), reason, unpacker.stringOrNull(), now, seq);
           if (reason === "expired") this.countExpired.run(queueNo);
           this.end(seq, body);
@@ -72,10 +75,23 @@ export class Changer {
 
   /** @param pairs seq and attempts of each message, in turn. */
   setAttempts(pairs: readonly number[]): void {
-    for (let at = 0; at < pairs.length; at += 2) this.attempts.run(pairs[at + 1], pairs[at]);
+    for (let at = 0; at < pairs.length; at += 2) {
+      const [seq = 0, attempts = 0] = pairs.slice(at, at + 2);
+      if (!this.blocks.setAttempts(seq, attempts)) this.attempts.run(attempts, seq);
+    }
+  }
+
+  private returnMessage(seq: number, unpacker: Unpacker): void {
+    const dueAt = unpacker.numberOrNull();
+    const attempts = unpacker.number();
+    const failures = unpacker.number();
+    const error = unpacker.stringOrNull();
+    if (this.blocks.moveToRow(seq, { dueAt, attempts, failures, error })) return;
+    this.retry.run(dueAt, attempts, failures, error, seq);
   }
 
   private end(seq: number, body: number): void {
+    if (body === 0 && this.blocks.end(seq)) return;
     // Guard against a second end: the room's message has one reference for each copy.
     if (this.remove.run(seq).changes === 1 && body !== 0) this.rooms.release(body);
   }

@@ -1,4 +1,4 @@
-import { NO_SPACE, rowsIn, type Answer, type Call, type Post } from "./calls";
+import { isAppend, NO_SPACE, rowsIn, type Answer, type Call, type Post } from "./calls";
 import { isDamage } from "./damage";
 import { damageText } from "./database-file";
 import type { SqliteFile } from "./sqlite-file";
@@ -55,9 +55,9 @@ export class Committer {
   private carryOutWithoutAppends(calls: readonly Call[]): Answer {
     this.file.file?.shrinkLog();
     try {
-      const others = this.file.commit(calls.filter(({ kind }) => kind !== "append"));
+      const others = this.file.commit(calls.filter((call) => !isAppend(call)));
       let next = 0;
-      return { results: calls.map(({ kind }) => (kind === "append" ? NO_SPACE : (others[next++] ?? null))) };
+      return { results: calls.map((call) => (isAppend(call) ? NO_SPACE : (others[next++] ?? null))) };
     } catch (error) {
       return { failed: describe(error), count: calls.length, isFull: isDiskFull(error) };
     }

@@ -17,9 +17,30 @@ export interface Content {
  * A message's content as one text, which is what its checksum is of. All but the payload are without line breaks, and no
  * group and no headers are empty.
  */
-export function contentText(content: Content): string {
+export function contentText(content: Nullish<Content>): string {
   const { priority, id, event, payload, group, headers, publisher, publishedAt } = content;
   return `${priority}\n${publishedAt}\n${id}\n${event}\n${group ?? ""}\n${headers ?? ""}\n${publisher}\n${payload}`;
+}
+
+/** What is left out may be left undefined. */
+type Nullish<Of> = { readonly [Key in keyof Of]: null extends Of[Key] ? Of[Key] | undefined : Of[Key] };
+
+/** Reads what `contentText` wrote. */
+export function readContent(text: string): Content {
+  let at = 0;
+  const line = (): string => {
+    const from = at;
+    at = text.indexOf("\n", from) + 1;
+    return text.slice(from, at - 1);
+  };
+  const priority = Number(line());
+  const publishedAt = Number(line());
+  const id = line();
+  const event = line();
+  const group = line() || null;
+  const headers = line() || null;
+  const publisher = line();
+  return { priority, publishedAt, id, event, group, headers, publisher, payload: text.slice(at) };
 }
 
 /** The same of a row that has these columns, as SQL. */

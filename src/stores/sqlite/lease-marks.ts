@@ -48,7 +48,14 @@ export class LeaseMarks {
     this.raised.clear();
   }
 
-  /** Counts an attempt for all that is marked, and starts anew. */
+  /** As the file has them: up to which seq the messages of a lane may have been leased. */
+  readAll(): (queueNo: number, priority: number) => number {
+    const rows = this.all.all() as [number, number, number][];
+    const marks = new Map(rows.map(([queueNo, priority, seq]) => [queueNo * PRIORITIES + priority, seq]));
+    return (queueNo, priority) => marks.get(queueNo * PRIORITIES + priority) ?? 0;
+  }
+
+  /** Counts an attempt for all rows that are marked, and starts anew. */
   countAttempts(): void {
     for (const [queueNo, priority, seq] of this.all.all() as [number, number, number][])
       this.count.run(queueNo, priority, seq);

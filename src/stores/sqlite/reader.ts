@@ -1,7 +1,7 @@
 import { crc32 } from "node:zlib";
 import type { Database, Statement } from "better-sqlite3";
 import type { QueueAddress } from "../../queue/message";
-import type { ExpiredRow, Snapshot } from "../ledger/journal";
+import type { ExpiredRow, LaneCount, Snapshot } from "../ledger/journal";
 import {
   CALL_BYTES,
   cellsSize,
@@ -12,7 +12,8 @@ import {
   type Calls,
   type MessageCells,
 } from "./calls";
-import { CONTENT_TEXT_SQL } from "./content-check";
+import { CONTENT_TEXT_SQL, readContent } from "./content-check";
+import type { BlockedMessage, Blocks } from "./blocks";
 import type { LeaseMarks } from "./lease-marks";
 import { messageCells, type SqlCell } from "./message-cells";
 import { Packer, type Packed } from "./packed";
@@ -54,6 +55,7 @@ export class Reader {
   constructor(
     private readonly database: Database,
     private readonly marks: LeaseMarks,
+    private readonly blocks: Blocks,
   ) {
     this.pageRows = database
       .prepare(
@@ -83,21 +85,30 @@ export class Reader {
 
   page({ queueNo, priority, afterSeq, limit, limitBytes }: Calls["page"][0]): Packed {
     const packer = new Packer(limit * PACKED_CELLS);
-    let bytes = 0;
-    let last = 0;
-    const rows = this.pageRows.iterate(queueNo, priority, afterSeq, limit) as IterableIterator<PageRow>;
-    for (const [seq, content, check, size, expiresAt, attempts, failures] of rows) {
-      if (content !== null && crc32(content) === check) {
-        const head = { seq, queueNo, expiresAt, body: 0, attempts, failures, room: null, error: null };
-        packContentText(packer, head, content);
-      } else {
-        packMessage(packer, messageCells(this.bySeq.get(seq) as SqlCell[]));
+    // They go first: some may get rows of their own by this.
+    const blocked = this.blocks.ofLane(queueNo, priority, afterSeq, limit, limitBytes);
+    const page = { count: 0, bytes: 0, last: 0 };
+    const isFull = (): boolean => page.count >= limit || page.bytes >= limitBytes;
+    const note = (seq: number, bytes: number): void => {
+      page.count++;
+      page.bytes += bytes;
+      page.last = seq;
+    };
+    let next = 0;
+    const takeBlocked = (beforeSeq: number): void => {
+      for (let message = blocked[next]; message && message.seq < beforeSeq && !isFull(); message = blocked[++next]) {
+        packBlocked(packer, message);
+        note(message.seq, message.bytes);
       }
-      last = seq;
-      bytes += size;
-      if (bytes >= limitBytes) break;
+    };
+    for (const row of this.pageRows.iterate(queueNo, priority, afterSeq, limit) as IterableIterator<PageRow>) {
+      takeBlocked(row[0]);
+      if (isFull()) break;
+      this.packRow(packer, queueNo, row);
+      note(row[0], row[3]);
     }
-    if (last > 0) this.marks.raise(queueNo, priority, last);
+    takeBlocked(Infinity);
+    if (page.count > 0) this.marks.raise(queueNo, priority, page.last);
     return packer.pack();
   }
 
@@ -142,30 +153,57 @@ export class Reader {
     let read = 0;
     let bytes = 0;
     for (const seq of seqs) {
-      const row = this.bySeq.get(seq) as SqlCell[] | undefined;
       read++;
-      if (row === undefined) continue;
-      const cells = messageCells(row);
-      packMessage(packer, cells);
-      bytes += cellsSize(cells);
+      bytes += this.packMessageOf(packer, seq);
       if (bytes >= limitBytes) break;
     }
     return { messages: packer.pack(), read };
   }
 
   find({ id, queueNo, afterSeq, limit }: Calls["find"][0]): Calls["find"][1] {
-    const end = this.sliceEnd.get(afterSeq, limit - 1) as number | undefined;
-    const packer = new Packer(PACKED_CELLS);
-    const dueAts: number[] = [];
+    const rowsEnd = this.sliceEnd.get(afterSeq, limit - 1) as number | undefined;
+    const blocksEnd = this.blocks.seqAfter(afterSeq, limit);
+    const end =
+      rowsEnd === undefined || blocksEnd === undefined ? (rowsEnd ?? blocksEnd) : Math.min(rowsEnd, blocksEnd);
     const upTo = end ?? Number.MAX_SAFE_INTEGER;
-    for (const row of this.slice.iterate(afterSeq, upTo, id) as IterableIterator<SqlCell[]>) {
-      const cells = messageCells(row);
-      if (queueNo !== undefined && cells[1] !== queueNo) continue;
-      // A message to a room is in as many inboxes as it has members: its payload once for each would be too much.
-      packMessage(packer, withoutPayload(cells));
-      dueAts.push(Number(row[MESSAGE_CELLS + 1] ?? NaN));
+    // A message to a room is in as many inboxes as it has members: its payload once for each would be too much.
+    const rows = (this.slice.all(afterSeq, upTo, id) as SqlCell[][]).map((row) => ({
+      cells: withoutPayload(messageCells(row)),
+      dueAt: Number(row[MESSAGE_CELLS + 1] ?? NaN),
+    }));
+    const blocked = this.blocks.named(id, afterSeq, upTo).map((message) => ({
+      cells: withoutPayload(blockedCells(message)),
+      dueAt: NaN,
+    }));
+    const found = [...rows, ...blocked]
+      .filter(({ cells }) => queueNo === undefined || cells[1] === queueNo)
+      .sort((left, right) => left.cells[0] - right.cells[0]);
+    const packer = new Packer(PACKED_CELLS);
+    for (const { cells } of found) packMessage(packer, cells);
+    return { messages: packer.pack(), dueAts: found.map(({ dueAt }) => dueAt), next: end };
+  }
+
+  private packRow(packer: Packer, queueNo: number, row: PageRow): void {
+    const [seq, content, check, , expiresAt, attempts, failures] = row;
+    if (content === null || crc32(content) !== check) {
+      packMessage(packer, messageCells(this.bySeq.get(seq) as SqlCell[]));
+      return;
     }
-    return { messages: packer.pack(), dueAts, next: end };
+    packContentText(packer, seq, queueNo, expiresAt, 0, attempts, failures, null, null, content);
+  }
+
+  /** @returns the bytes of the message; 0: it is gone. */
+  private packMessageOf(packer: Packer, seq: number): number {
+    const blocked = this.blocks.find(seq);
+    if (blocked !== undefined) {
+      packBlocked(packer, blocked);
+      return blocked.bytes;
+    }
+    const row = this.bySeq.get(seq) as SqlCell[] | undefined;
+    if (row === undefined) return 0;
+    const cells = messageCells(row);
+    packMessage(packer, cells);
+    return cellsSize(cells);
   }
 
   snapshot(): Snapshot {
@@ -188,9 +226,13 @@ export class Reader {
         delayedBytes: delayed.get(no)?.bytes ?? 0,
         dead: dead.get(no)?.count ?? 0,
       })),
-      lanes: all(
-        "SELECT queue AS queueNo, priority, count(*) AS count, sum(bytes) AS bytes FROM messages WHERE due_at IS NULL GROUP BY queue, priority",
-      ),
+      // Those of one lane may be told twice: what is in rows, and what is in blocks.
+      lanes: [
+        ...all<LaneCount>(
+          "SELECT queue AS queueNo, priority, count(*) AS count, sum(bytes) AS bytes FROM messages WHERE due_at IS NULL GROUP BY queue, priority",
+        ),
+        ...this.blocks.takeLaneCounts(),
+      ],
       members: all("SELECT room AS roomNo, inbox AS inboxNo FROM members"),
       groupHolders: all(
         `SELECT m.queue AS queueNo, coalesce(m.grp, b.grp) AS "group", m.seq, coalesce(m.id, b.id) AS id
@@ -201,6 +243,32 @@ export class Reader {
       nextExpiry: numberOrNone(one("SELECT min(expires_at) FROM messages WHERE expires_at IS NOT NULL")),
     };
   }
+}
+
+function packBlocked(packer: Packer, { seq, queueNo, attempts, content }: BlockedMessage): void {
+  packContentText(packer, seq, queueNo, null, 0, attempts, 0, null, null, content);
+}
+
+function blockedCells({ seq, queueNo, attempts, content }: BlockedMessage): MessageCells {
+  const { priority, id, event, payload, group, headers, publisher, publishedAt } = readContent(content);
+  return [
+    seq,
+    queueNo,
+    priority,
+    null,
+    0,
+    attempts,
+    0,
+    id,
+    event,
+    payload,
+    group,
+    headers,
+    publisher,
+    publishedAt,
+    null,
+    null,
+  ];
 }
 
 function withoutPayload(cells: MessageCells): MessageCells {

@@ -4,7 +4,7 @@ import type { Since } from "../../queue/store";
 import type { JoinedRow } from "../ledger/journal";
 import type { Calls } from "./calls";
 import { contentCheck } from "./content-check";
-import type { Row } from "./row";
+import type { MessageRow } from "./message-rows";
 
 /** Rooms on disk: their messages' content, once for history and all inboxes, and their members. */
 export class RoomRows {
@@ -66,7 +66,7 @@ export class RoomRows {
   }
 
   /** Stores a room's message for its history and for `copies` inboxes. */
-  addMessage(content: Row, bytes: number, copies: number): void {
+  addMessage(content: MessageRow, bytes: number, copies: number): void {
     const { seq, queueNo: roomNo, id, event, payload, group, headers, publisher, publishedAt } = content;
     const kept = this.settings.historyMessages > 0 ? 1 : 0;
     if (kept === 0 && copies === 0) return;

@@ -2,6 +2,8 @@ import type Database from "better-sqlite3";
 import type { Clock } from "../../queue/clock";
 import { countReplayed, type Snapshot } from "../ledger/journal";
 import { Appender } from "./appender";
+import { lastSeqOf } from "./block";
+import { Blocks, type BlockLimits } from "./blocks";
 import type { Call, CallKind, Calls, WorkerSettings } from "./calls";
 import { Changer } from "./changer";
 import { DatabaseFile } from "./database-file";
@@ -9,13 +11,14 @@ import { DeadRows } from "./dead-rows";
 import { Endings } from "./endings";
 import { IdWindow } from "./id-window";
 import { LeaseMarks } from "./lease-marks";
+import { MessageRows } from "./message-rows";
 import { Reader } from "./reader";
 import { RoomRows } from "./room-rows";
 import { migrate } from "./schema";
 import { forgetUnusedQueues } from "./unused-queues";
 
 /** What the tables need to know; the rest of the settings is about the file. */
-export type FileSettings = Omit<WorkerSettings, "file">;
+export type FileSettings = Omit<WorkerSettings, "file"> & { readonly blockLimits?: BlockLimits };
 type FileTime = Pick<Clock, "now" | "steady">;
 
 /** The database file: opens it for this process alone, and commits calls, many at a time. */
@@ -26,6 +29,7 @@ export class SqliteFile {
   private readonly marks: LeaseMarks;
   private readonly rooms: RoomRows;
   private readonly appender: Appender;
+  private readonly blocks: Blocks;
   private readonly changer: Changer;
   private readonly reader: Reader;
   private readonly dead: DeadRows;
@@ -69,10 +73,12 @@ export class SqliteFile {
     this.ids = new IdWindow(database, settings);
     this.marks = new LeaseMarks(database);
     this.rooms = new RoomRows(database, settings);
-    this.appender = new Appender(database, this.ids, this.marks, this.rooms);
+    const messages = new MessageRows(database);
+    this.appender = new Appender(database, this.ids, this.marks, this.rooms, messages);
+    this.blocks = new Blocks(database, this.ids, this.marks, messages, settings.blockLimits);
     this.endings = new Endings(database, settings.maxEndings);
-    this.changer = new Changer(database, this.rooms, this.endings);
-    this.reader = new Reader(database, this.marks);
+    this.changer = new Changer(database, this.rooms, this.blocks, this.endings);
+    this.reader = new Reader(database, this.marks, this.blocks);
     this.dead = new DeadRows(database, this.marks, this.endings);
     this.countChanges = database.prepare("SELECT total_changes()").pluck();
     this.setCommits = database.prepare("UPDATE meta SET value = ? WHERE key = 'commits'");
@@ -108,6 +114,7 @@ export class SqliteFile {
       for (const { no, address, creator } of this.unfiled) this.insertQueue.run(no, address, creator);
       results = calls.map((call) => this.carryOut(call));
       this.ids.write();
+      this.blocks.write();
       this.marks.write();
       this.endings.write();
       this.appender.writeLastSeq();
@@ -118,6 +125,7 @@ export class SqliteFile {
       this.lastCommitMs = this.time.steady() - writtenAt;
     } catch (error) {
       this.ids.forget();
+      this.blocks.forget();
       this.marks.forget();
       this.endings.forget();
       if (this.database.inTransaction) this.database.exec("ROLLBACK");
@@ -128,6 +136,7 @@ export class SqliteFile {
     if (this.unfiled.length > 0) this.file?.sizeCache((this.queues += this.unfiled.length));
     this.unfiled = [];
     this.ids.keep();
+    this.blocks.keep();
     this.marks.keep();
     this.appender.keep();
     this.endings.keep();
@@ -143,6 +152,9 @@ export class SqliteFile {
     switch (call.kind) {
       case "append":
         return this.appender.append(call.argument);
+      case "appendBlocks":
+        for (const block of call.argument.blocks) this.appender.sawSeq(lastSeqOf(block));
+        return this.blocks.append(call.argument);
       case "firstSeqs":
         return call.argument.ids.map(({ queueNo, id }) => this.ids.find(queueNo, id));
       case "change":
@@ -191,6 +203,7 @@ export class SqliteFile {
       case "close":
         this.changer.setAttempts(call.argument.attempts);
         this.marks.clear();
+        this.blocks.settleResidents(this.appender.newestSeq);
         this.setOpen.run(0);
         return null;
     }
@@ -203,8 +216,11 @@ export class SqliteFile {
 
   private load(): Snapshot {
     // What a crash left marked may have been out: its next attempt gets a number that was never given.
+    this.blocks.countAttempts(this.marks.readAll());
     this.marks.countAttempts();
-    this.queues -= forgetUnusedQueues(this.database, this.settings, () => this.ids.queueNumbers());
+    this.blocks.settleResidents(this.appender.newestSeq);
+    const alsoUsed = (): Iterable<number> => [...this.ids.queueNumbers(), ...this.blocks.queueNumbers()];
+    this.queues -= forgetUnusedQueues(this.database, this.settings, alsoUsed);
     return this.reader.snapshot();
   }
 }

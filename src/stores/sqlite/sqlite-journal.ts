@@ -12,9 +12,11 @@ import type {
   Snapshot,
   StoredMessage,
 } from "../ledger/journal";
+import { fitsBlock } from "./block";
 import { CallLine } from "./call-line";
-import { packChange, packRow, unpackMessages } from "./calls";
+import { unpackMessages } from "./calls";
 import type { DiskSpace } from "./disk-space";
+import { BlockGatherer, ChangeGatherer, RowGatherer } from "./gatherers";
 import type { StorageWorker } from "./storage-thread";
 
 /** The journal in an SQLite file, kept by the storage thread. */
@@ -31,6 +33,8 @@ export class SqliteJournal implements Journal {
     private readonly clock: Clock,
     onBroken: (error: Error) => void,
     private readonly space?: DiskSpace,
+    /** Messages of one turn that are stored in one row, at the least. */
+    private readonly leastInBlock = LEAST_IN_BLOCK,
   ) {
     this.line = new CallLine(worker, clock, onBroken, () => this.ended());
   }
@@ -50,20 +54,17 @@ export class SqliteJournal implements Journal {
 
   async append(rows: readonly (AppendRow | RoomAppendRow)[]): Promise<readonly number[]> {
     this.space?.refuseWhenLow();
-    const { packer, tally, answer } = this.line.gather("append", (packed, { copies }) => ({ rows: packed, copies }));
-    const from = tally.rows;
-    for (const row of rows) {
-      packRow(packer, row);
-      if ("copies" in row) tally.copies += row.copies.count;
+    const parts: AppendedPart[] = [];
+    for (let next = 0; next < rows.length;) {
+      const part = this.gatherBlock(rows, next) ?? this.gatherRows(rows, next);
+      parts.push(part);
+      next += part.count;
     }
-    tally.rows += rows.length;
-    const duplicates = await answer;
-    if (duplicates.length === 0) return NO_DUPLICATES;
-    const firsts: number[] = [];
-    for (let at = 0; at < duplicates.length; at += 2) {
-      const index = (duplicates[at] ?? 0) - from;
-      if (index >= 0 && index < rows.length) firsts[index] = duplicates[at + 1] ?? 0;
-    }
+    const firsts = Array.from(rows, () => 0);
+    const last = parts.pop();
+    for (const part of parts) part.answer.then((duplicates) => noteDuplicates(firsts, part, duplicates), ignore);
+    // They are answered in order, and share their fate. One wait and no more: calls resolve in the order in which they were made.
+    if (last !== undefined) noteDuplicates(firsts, last, await last.answer);
     return firsts;
   }
 
@@ -73,8 +74,8 @@ export class SqliteJournal implements Journal {
 
   async change(changes: readonly Change[]): Promise<void> {
     const now = this.clock.now();
-    const { packer, answer } = this.line.gather("change", (packed) => ({ now, changes: packed }));
-    for (const change of changes) packChange(packer, change);
+    const { into, answer } = this.line.gather("change", () => new ChangeGatherer(now));
+    for (const change of changes) into.add(change);
     await answer;
   }
 
@@ -191,6 +192,28 @@ export class SqliteJournal implements Journal {
     await ended;
   }
 
+  /** Those from here on that can share rows; undefined: the first one cannot. */
+  private gatherBlock(rows: readonly (AppendRow | RoomAppendRow)[], first: number): AppendedPart | undefined {
+    let next = first;
+    let part: AppendedPart | undefined;
+    for (let row = rows[next]; row && !("copies" in row) && fitsBlock(row); row = rows[++next]) {
+      const { into, answer } = this.line.gather("appendBlocks", () => new BlockGatherer(this.leastInBlock));
+      part ??= { place: first, from: into.count, count: 0, answer };
+      into.add(row);
+      part.count++;
+    }
+    return part;
+  }
+
+  /** Those from here on that get rows of their own. */
+  private gatherRows(rows: readonly (AppendRow | RoomAppendRow)[], first: number): AppendedPart {
+    const { into, answer } = this.line.gather("append", () => new RowGatherer());
+    const from = into.count;
+    let next = first;
+    for (let row = rows[next]; row && ("copies" in row || !fitsBlock(row)); row = rows[++next]) into.add(row);
+    return { place: first, from, count: into.count - from, answer };
+  }
+
   private readonly queueOf = (no: number): QueueAddress => {
     const address = this.addresses.get(no);
     if (address === undefined) throw new Error(`a stored message is of queue ${no}, which is not filed`);
@@ -198,4 +221,27 @@ export class SqliteJournal implements Journal {
   };
 }
 
-const NO_DUPLICATES: readonly number[] = [];
+/**
+ * Messages of one turn that share rows, at the least: of a few, a row each costs less, and what has to be known in memory of
+ * shared rows stays little for each message.
+ */
+const LEAST_IN_BLOCK = 8;
+
+/** What of an append goes in one call. */
+interface AppendedPart {
+  /** Where in the append it begins, and where in the call. */
+  readonly place: number;
+  readonly from: number;
+  count: number;
+  readonly answer: Promise<readonly number[]>;
+}
+
+/** @param firsts for each message 0, or the seq under which its id was stored before. */
+function noteDuplicates(firsts: number[], { place, from, count }: AppendedPart, duplicates: readonly number[]): void {
+  for (let at = 0; at < duplicates.length; at += 2) {
+    const inPart = (duplicates[at] ?? 0) - from;
+    if (inPart >= 0 && inPart < count) firsts[place + inPart] = duplicates[at + 1] ?? 0;
+  }
+}
+
+function ignore(): void {}

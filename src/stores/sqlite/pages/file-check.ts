@@ -2,7 +2,7 @@ import { BTree, PageClaims, walkFreelist } from "./b-tree";
 import type { IndexLayout, TableLayout } from "./layout";
 import type { PageFile } from "./page-file";
 import { decodeRecord, type Value } from "./record";
-import { columnReader, rowCheck } from "./row-check";
+import { blockOf, columnReader, rowCheck, type BlockValues } from "./row-check";
 import { readSchema, type Roots } from "./schema-pages";
 import { EntrySum, orderCheck } from "./entry-sum";
 
@@ -22,6 +22,8 @@ export class FileCheck {
   private readonly referring = new EntrySum();
   private readonly referred = new EntrySum();
   private readonly meta = new Map<Value, Value>();
+  /** How many bytes have a bit for each message of a block, by its first seq. */
+  private readonly blocks = new Map<Value, number>();
   private newestSeq = 0;
 
   /** @param onPage called now and then; what it throws ends the check. */
@@ -104,6 +106,10 @@ export class FileCheck {
           if (of(values, "body") !== 0) this.referring.add([of(values, "body"), of(values, "priority")]);
           return named("queue")(values);
         };
+      case "blocks":
+        return (values) => this.isBlockOfQueues(blockOf(values, of));
+      case "block_states":
+        return (values) => this.blocks.get(of(values, "first_seq")) === bytesOfBits(of(values, "gone"));
       case "bodies":
         return (values) => {
           isSeqNew(values);
@@ -120,6 +126,15 @@ export class FileCheck {
       default:
         return () => true;
     }
+  }
+
+  private isBlockOfQueues(block: BlockValues | undefined): boolean {
+    if (block === undefined) return false;
+    const { heads } = block;
+    this.newestSeq = Math.max(this.newestSeq, heads.firstSeq + heads.count - 1);
+    this.blocks.set(heads.firstSeq, Math.ceil(heads.count / 8));
+    for (let place = 0; place < heads.count; place++) if (!this.queues.has(heads.queueNo(place))) return false;
+    return true;
   }
 
   private walk(name: string, root: number, isTable: boolean, cell: (rowid: number, values: Value[]) => boolean): void {
@@ -139,6 +154,10 @@ export class FileCheck {
   private fault(what: string): void {
     if (this.found.length < MAX_FAULTS && !this.found.includes(what)) this.found.push(what);
   }
+}
+
+function bytesOfBits(value: Value): number | undefined {
+  return Buffer.isBuffer(value) ? value.length : undefined;
 }
 
 function entryOf(table: TableLayout, index: IndexLayout, values: readonly Value[], rowid: number): Value[] {

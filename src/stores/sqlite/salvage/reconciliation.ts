@@ -1,5 +1,5 @@
 import type { Database } from "better-sqlite3";
-import { addSeq, type SeqRange } from "./seq-ranges";
+import { addSeq, mergeRanges, type SeqRange } from "./seq-ranges";
 
 /** Past what may have been given out and is no longer to be seen. */
 const SEQ_MARGIN = 1_000_000;
@@ -53,7 +53,8 @@ export class Reconciliation {
     this.followIndex();
     this.followBodies();
     renamed.push(...this.nameQueues());
-    const messages = this.lost("messages", "known");
+    // Of those that shared rows their block tells, where no index does.
+    const messages = this.lost("messages", "known", "lost");
     const doubtful = this.byQueue("SELECT seq, queue FROM doubtful JOIN messages USING (seq) ORDER BY queue, seq");
     this.dropEmptyCopies(messages);
     this.countReferences();
@@ -134,10 +135,16 @@ export class Reconciliation {
     `);
   }
 
-  private lost(table: string, known: string): SeqsByQueue {
-    if (this.damagedIndexes.has(table)) return new Map();
+  /**
+   * @param ofIndexes what indexes knew of, which counts where all of the table's are whole.
+   * @param ofRows what damaged rows knew of.
+   */
+  private lost(table: string, ofIndexes: string, ofRows?: string): SeqsByQueue {
+    const known = [...(this.damagedIndexes.has(table) ? [] : [ofIndexes]), ...(ofRows === undefined ? [] : [ofRows])];
+    if (known.length === 0) return new Map();
+    const all = known.map((name) => `SELECT seq, queue FROM ${name}`).join(" UNION ");
     return this.byQueue(
-      `SELECT k.seq, k.queue FROM ${known} k LEFT JOIN ${table} t USING (seq) WHERE t.seq IS NULL ORDER BY k.queue, k.seq`,
+      `SELECT k.seq, k.queue FROM (${all}) k LEFT JOIN ${table} t USING (seq) WHERE t.seq IS NULL ORDER BY k.queue, k.seq`,
     );
   }
 
@@ -178,7 +185,7 @@ export class Reconciliation {
       .prepare("INSERT OR REPLACE INTO meta (key, value) VALUES ('last_seq', ?)")
       .run(isNoted ? noted : Math.max(newest, plausible(noted)) + SEQ_MARGIN);
     this.database.exec(`
-      INSERT OR IGNORE INTO meta (key, value) VALUES ('ids_since', 0), ('ids_young', 0), ('probe', 0), ('commits', 0), ('open', 0);
+      INSERT OR IGNORE INTO meta (key, value) VALUES ('ids_since', 0), ('ids_young', 0), ('probe', 0), ('commits', 0), ('open', 0), ('resident_from', 0);
       UPDATE meta SET value = 0 WHERE key = 'open';
       UPDATE meta SET value = 0 WHERE key = 'ids_young' AND value NOT IN (0, 1);
     `);
@@ -186,12 +193,16 @@ export class Reconciliation {
 
   /** Of messages and dead letters only what no index tells. */
   private unreadable(): Map<string, readonly SeqRange[]> {
-    return new Map(
+    const unreadable = new Map(
       [...this.gaps].filter(([table]) => {
         if (table === "queues" || table === "messages" || table === "dead") return this.damagedIndexes.has(table);
-        return table !== "meta" && table !== "leased_upto";
+        return table !== "meta" && table !== "leased_upto" && table !== "blocks";
       }),
     );
+    // No index tells of those that shared rows.
+    const ofBlocks = this.gaps.get("blocks");
+    if (ofBlocks) unreadable.set("messages", mergeRanges([...(unreadable.get("messages") ?? []), ...ofBlocks]));
+    return unreadable;
   }
 
   private byQueue(sql: string): SeqsByQueue {

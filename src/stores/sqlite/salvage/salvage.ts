@@ -7,6 +7,7 @@ import type { IndexLayout, TableLayout } from "../pages/layout";
 import { PageFile } from "../pages/page-file";
 import { decodeRecord, type Value } from "../pages/record";
 import { rowCheck } from "../pages/row-check";
+import { BlockRescue, type TableWalk } from "./block-rescue";
 import type { Losses } from "./reconciliation";
 import { SalvagedFile } from "./salvaged-file";
 import { readSchema, type Roots } from "../pages/schema-pages";
@@ -14,6 +15,8 @@ import type { SeqRange } from "./seq-ranges";
 
 /** Rows of these say themselves whether they are whole, so that they can be known wherever they are found. */
 const CHECKED_TABLES = ["messages", "dead", "bodies"];
+/** Messages that share rows, which are taken apart. */
+const IN_BLOCKS = ["blocks", "block_states"];
 
 export interface SalvageReport {
   /** Rows saved, by table. */
@@ -61,6 +64,7 @@ function openPastDamage(from: string): { readonly file: PageFile; readonly missi
 
 class Salvage {
   private readonly claims: PageClaims;
+  private readonly blocks: BlockRescue;
   private readonly faults: string[];
   private roots: Roots = new Map();
 
@@ -71,6 +75,7 @@ class Salvage {
     private readonly missing: string | undefined,
   ) {
     this.claims = new PageClaims(file);
+    this.blocks = new BlockRescue(file, this.claims, saved);
     this.faults = missing === undefined ? [...file.faults] : [missing, ...file.faults];
   }
 
@@ -78,12 +83,24 @@ class Salvage {
     const { roots, faults } = readSchema(this.file, this.claims, this.layout);
     this.roots = roots;
     this.faults.push(...faults);
-    for (const table of this.layout) this.copyTable(table);
+    for (const table of this.layout) if (!IN_BLOCKS.includes(table.name)) this.copyTable(table);
+    this.rescueBlocks();
     for (const table of this.layout) for (const index of table.indexes) this.readIndex(table, index);
     this.faults.push(...walkFreelist(this.file, this.claims));
     this.copyStrays();
     const losses = this.saved.settle(this.missing !== undefined);
     return { saved: this.saved.counts(), faults: [...new Set(this.faults)], losses };
+  }
+
+  private rescueBlocks(): void {
+    const walkOf = (name: string): TableWalk | undefined => {
+      const table = this.layout.find((each) => each.name === name);
+      const fault = (pageNo: number, what: string): void => this.fault(name, pageNo, what);
+      return table && { table, root: this.rootOf(name, table.root, true), fault };
+    };
+    const [states, blocks] = [walkOf("block_states"), walkOf("blocks")];
+    if (states) this.blocks.readStates(states);
+    if (blocks) this.blocks.readBlocks(blocks);
   }
 
   private copyTable(table: TableLayout): void {
@@ -143,7 +160,9 @@ class Salvage {
     const readers = this.layout
       .filter(({ name }) => CHECKED_TABLES.includes(name))
       .map((table) => ({ table, isWhole: rowCheck(table), insert: this.saved.strayInserter(table) }));
+    const blocks = this.layout.find(({ name }) => name === "blocks");
     const take = (rowid: number, values: Value[] | undefined): void => {
+      if (blocks && values?.length === blocks.columns.length) this.blocks.rescueStray(blocks, rowid, values);
       for (const { table, isWhole, insert } of readers) {
         if (values?.length === table.columns.length && isWhole(values)) insert(rowid, values);
       }
@@ -156,9 +175,14 @@ class Salvage {
   }
 
   private walk(name: string, usualRoot: number, isTable: boolean, reader: TreeReader): void {
+    new BTree(this.file, this.claims, isTable, reader).walk(this.rootOf(name, usualRoot, isTable));
+  }
+
+  /** Where a tree begins: where the schema says so, if there is one. */
+  private rootOf(name: string, usualRoot: number, isTable: boolean): number {
     const stated = this.roots.get(name)?.root ?? usualRoot;
-    const tree = new BTree(this.file, this.claims, isTable, reader);
-    tree.walk(tree.isRoot(stated) ? stated : usualRoot);
+    const reader = { cell: () => {}, fault: () => {} };
+    return new BTree(this.file, this.claims, isTable, reader).isRoot(stated) ? stated : usualRoot;
   }
 
   private fault(name: string, pageNo: number, what: string): void {

@@ -1,5 +1,6 @@
 import fs from "node:fs";
 import Database from "better-sqlite3";
+import { contentCheck, type Content } from "../content-check";
 import { migrate } from "../schema";
 import type { TableLayout } from "../pages/layout";
 import type { Value } from "../pages/record";
@@ -19,6 +20,17 @@ const KNOWN: Readonly<Record<string, readonly { by: string; into: string; column
   queues: [{ by: "address", into: "known_queues", columns: ["address"] }],
 };
 
+/** A message that shared a row with others. */
+export interface RescuedMessage extends Content {
+  readonly seq: number;
+  readonly queueNo: number;
+  /** As `sizeOf` counts. */
+  readonly bytes: number;
+  readonly attempts: number;
+  /** Whether it may have been given out since it was stored. */
+  readonly mayBeOut: boolean;
+}
+
 type Insert = (rowid: number, values: readonly Value[]) => void;
 
 /** The file that a salvage writes: first all rows that were found, then made to fit one another. */
@@ -27,6 +39,12 @@ export class SalvagedFile {
   private readonly gaps = new Map<string, readonly SeqRange[]>();
   private readonly damagedIndexes = new Set<string>();
   private readonly part: string;
+  private readonly doubt: Database.Statement;
+  private readonly lost: Database.Statement;
+  private readonly known: Database.Statement;
+  private readonly isDead: Database.Statement;
+  private readonly mark: Database.Statement;
+  private readonly rescued: Database.Statement;
   private rows = 0;
   private maybeSettled = 0;
   private isWhole = false;
@@ -48,6 +66,7 @@ export class SalvagedFile {
     this.database.exec(`
       DELETE FROM meta;
       CREATE TEMP TABLE known (seq INTEGER PRIMARY KEY, queue INTEGER, priority INTEGER, due_at INTEGER);
+      CREATE TEMP TABLE lost (seq INTEGER PRIMARY KEY, queue INTEGER);
       CREATE TEMP TABLE known_expiry (seq INTEGER PRIMARY KEY, expires_at INTEGER);
       CREATE TEMP TABLE known_dead (seq INTEGER PRIMARY KEY, queue INTEGER);
       CREATE TEMP TABLE known_history (seq INTEGER PRIMARY KEY);
@@ -55,6 +74,17 @@ export class SalvagedFile {
       CREATE TEMP TABLE doubtful (seq INTEGER PRIMARY KEY);
       BEGIN;
     `);
+    this.doubt = this.database.prepare("INSERT OR IGNORE INTO doubtful (seq) VALUES (?)");
+    this.lost = this.database.prepare("INSERT OR IGNORE INTO lost (seq, queue) VALUES (?, ?)");
+    this.known = this.database.prepare("INSERT OR IGNORE INTO known (seq, queue, priority) VALUES (?, ?, ?)");
+    this.isDead = this.database.prepare("SELECT 1 FROM dead WHERE seq = ?").pluck();
+    this.mark = this.database.prepare(
+      "INSERT INTO leased_upto (queue, priority, seq) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET seq = max(seq, excluded.seq)",
+    );
+    this.rescued = this.database.prepare(
+      `INSERT OR IGNORE INTO messages (seq, queue, priority, bytes, body, attempts, failures, id, event, payload, grp, headers, publisher, published_at, content_check)
+       VALUES (:seq, :queueNo, :priority, :bytes, 0, :attempts, 0, :id, :event, :payload, :group, :headers, :publisher, :publishedAt, :check)`,
+    );
   }
 
   inserter(table: TableLayout): Insert {
@@ -63,12 +93,11 @@ export class SalvagedFile {
       `INSERT OR IGNORE INTO ${table.name} (${table.columns.join(", ")}) VALUES (${places})`,
     );
     const rowidAt = table.rowid === undefined ? -1 : table.columns.indexOf(table.rowid);
-    const doubt = this.database.prepare("INSERT OR IGNORE INTO doubtful (seq) VALUES (?)");
     return (rowid, values) => {
       const { changes } = insert.run(values.map((value, place) => (place === rowidAt ? rowid : value)));
       // Two rows under one number: which of them it is of can no longer be told.
-      if (changes === 0 && table.name === "messages") doubt.run(rowid);
-      if (++this.rows % ROWS_PER_COMMIT === 0) this.database.exec("COMMIT; BEGIN");
+      if (changes === 0 && table.name === "messages") this.doubt.run(rowid);
+      this.noteWritten();
     };
   }
 
@@ -96,6 +125,30 @@ export class SalvagedFile {
       if (!canTell) this.maybeSettled++;
       insert(rowid, values);
     };
+  }
+
+  /**
+   * Gives a message that shared a row one of its own.
+   *
+   * @param isDoubtful whether it may be one that was settled.
+   * @param isStray whether it was found where nothing led to.
+   */
+  rescue(message: RescuedMessage, isDoubtful: boolean, isStray: boolean): void {
+    const { seq, queueNo, priority, mayBeOut, ...row } = message;
+    if (isDoubtful && this.isDead.get(seq) !== undefined) return;
+    this.known.run(seq, queueNo, priority);
+    const { changes } = this.rescued.run({ ...row, seq, queueNo, priority, check: contentCheck(message) });
+    // The row of its own that is there was given to it later.
+    if (changes === 0) return;
+    if (isDoubtful) this.doubt.run(seq);
+    if (isStray) this.maybeSettled++;
+    if (mayBeOut) this.mark.run(queueNo, priority, seq);
+    this.noteWritten();
+  }
+
+  /** Says that a message which shared a row was there, and cannot be read. */
+  noteLost(seq: number, queueNo: number): void {
+    this.lost.run(seq, queueNo);
   }
 
   /**
@@ -174,5 +227,9 @@ export class SalvagedFile {
     fs.fsyncSync(fd);
     fs.closeSync(fd);
     fs.renameSync(this.part, this.file);
+  }
+
+  private noteWritten(): void {
+    if (++this.rows % ROWS_PER_COMMIT === 0) this.database.exec("COMMIT; BEGIN");
   }
 }
