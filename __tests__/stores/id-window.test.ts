@@ -42,12 +42,13 @@ test("each of many ids is found, by the next process as well, and no other", () 
   for (let from = 0; from < 20_000; from += 500) {
     expect(rememberAll(ids, 1, numbered(500, from), 1 + from)).toEqual(numbered(500).map(() => 0));
   }
-  for (const window of [ids, new IdWindow(database, SETTINGS)]) {
+  const reopened = new IdWindow(database, SETTINGS);
+  for (const window of [ids, reopened]) {
     expect(numbered(20_000).every((name, index) => window.find(1, name) === index + 1)).toBe(true);
     expect(numbered(1_000, 20_000).some((name) => window.find(1, name) !== 0)).toBe(false);
     expect(window.find(2, "order-7")).toBe(0);
-    expect([...window.queueNumbers()]).toEqual([1]);
   }
+  expect([...reopened.queueNumbers()]).toEqual([1]);
 });
 
 test("a row takes ids until it is about as large as a page", () => {

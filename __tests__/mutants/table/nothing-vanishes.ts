@@ -262,8 +262,8 @@ export const NOTHING_VANISHES: BrokenPromise = {
     {
       name: "blocks-not-found-after-a-start",
       file: "src/stores/sqlite/blocks.ts",
-      find: "this.index.addToLane(queueNo, priority, block);\n    const lane",
-      replace: "const lane",
+      find: "this.index.addToLane(queueNo, priority, block);\n      let count",
+      replace: "let count",
       caughtBy: { file: BLOCKS, test: "are known to the next process" },
     },
     {

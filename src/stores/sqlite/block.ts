@@ -72,8 +72,8 @@ export class BlockHeads {
   /** @param bytes as the file has them. */
   static of(firstSeq: number, bytes: Buffer): BlockHeads {
     // Not all places in memory can hold numbers.
-    const copy = new Uint8Array(bytes);
-    return new BlockHeads(firstSeq, new Uint32Array(copy.buffer, 0, Math.floor(copy.length / 4)));
+    const placed = bytes.byteOffset % 4 === 0 ? bytes : new Uint8Array(bytes);
+    return new BlockHeads(firstSeq, new Uint32Array(placed.buffer, placed.byteOffset, Math.floor(placed.length / 4)));
   }
 
   queueNo(place: number): number {

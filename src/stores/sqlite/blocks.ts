@@ -7,7 +7,7 @@ import { BlockRows } from "./block-rows";
 import type { Calls } from "./calls";
 import { readContent } from "./content-check";
 import type { IdWindow } from "./id-window";
-import type { LeaseMarks } from "./lease-marks";
+import type { LeaseMarks, StoredMarks } from "./lease-marks";
 import type { Attempted, MessageRows } from "./message-rows";
 
 export interface BlockLimits {
@@ -32,6 +32,8 @@ export interface BlockedMessage {
   readonly content: string;
 }
 
+type CountOfLane = { -readonly [Field in keyof LaneCount]: LaneCount[Field] };
+
 /**
  * Messages that are stored many a row: to store them, and to note that they are gone, costs a commit about the same
  * however many they are. Where one is to change, it gets a row of its own.
@@ -43,7 +45,7 @@ export class Blocks {
   /** From this seq on, what was in memory as it was stored may have been given out since. */
   private residentFrom: number;
   /** What there is of each lane, until somebody has asked. */
-  private counted: Map<number, LaneCount> | undefined;
+  private counted: Map<number, CountOfLane> | undefined = new Map();
   /** Characters of all blocks, and of what is gone of them. */
   private length = 0;
   private goneLength = 0;
@@ -66,13 +68,12 @@ export class Blocks {
     this.setResidentFrom = database.prepare("UPDATE meta SET value = ? WHERE key = 'resident_from'");
     const residentFrom = database.prepare("SELECT value FROM meta WHERE key = 'resident_from'").pluck().get();
     this.residentFrom = Number(residentFrom);
-    this.counted = new Map();
     for (const { block, heads } of this.stored.all()) {
       this.index.add(block);
       this.length += block.length;
       this.goneLength += block.goneLength;
       if (isSparse(block)) this.sparse.push(block);
-      for (const place of block.places()) this.countIn(this.counted, block, heads, place);
+      this.countIn(block, heads);
     }
   }
 
@@ -210,14 +211,15 @@ export class Blocks {
   /**
    * At a start: counts an attempt for each message that may have been given out before.
    *
-   * @param markOf up to which seq a lane's messages may have been.
+   * @param marks up to which seq messages that were read back may have been.
    */
-  countAttempts(markOf: (queueNo: number, priority: number) => number): void {
+  countAttempts(marks: StoredMarks): void {
     for (const block of this.index.after(0)) {
+      if (block.firstSeq > marks.newest && block.lastSeq < this.residentFrom) continue;
       const heads = this.stored.heads(block);
       for (const place of block.places()) {
         const seq = block.firstSeq + place;
-        if (!this.mayBeOut(heads, place) && seq > markOf(heads.queueNo(place), heads.priority(place))) continue;
+        if (!this.mayBeOut(heads, place) && seq > marks.of(heads.queueNo(place), heads.priority(place))) continue;
         this.setAttempts(seq, (block.attempts?.[place] ?? 0) + 1);
       }
     }
@@ -322,13 +324,19 @@ export class Blocks {
     return this.lastRead.contents;
   }
 
-  private countIn(counted: Map<number, LaneCount>, block: StoredBlock, heads: BlockHeads, place: number): void {
-    const queueNo = heads.queueNo(place);
-    const priority = heads.priority(place);
-    this.index.addToLane(queueNo, priority, block);
-    const lane = queueNo * PRIORITIES + priority;
-    const { count, bytes } = counted.get(lane) ?? { count: 0, bytes: 0 };
-    counted.set(lane, { queueNo, priority, count: count + 1, bytes: bytes + heads.bytes(place) });
+  private countIn(block: StoredBlock, heads: BlockHeads): void {
+    const { counted = new Map<number, CountOfLane>() } = this;
+    for (let place = 0; place < block.count; place++) {
+      if (!block.has(place)) continue;
+      const queueNo = heads.queueNo(place);
+      const priority = heads.priority(place);
+      const lane = queueNo * PRIORITIES + priority;
+      this.index.addToLane(queueNo, priority, block);
+      let count = counted.get(lane);
+      if (count === undefined) counted.set(lane, (count = { queueNo, priority, count: 0, bytes: 0 }));
+      count.count++;
+      count.bytes += heads.bytes(place);
+    }
   }
 }
 

@@ -3,70 +3,98 @@ const LEAST_SLOTS = 4_096;
 const SPREAD = 2;
 /** Nobody can choose ids that all meet: each process has numbers of its own. */
 const SEED = (Math.random() * 2 ** 32) | 0;
+const FACTOR = 0x01000193;
+const LAST_OF_ONE_BYTE = 0x7f;
 
 /**
  * In which row an id may be, for a million ids in 16 MB. An id that is not here is nowhere; for one that is, the row has
  * to be looked at, since others have the same fingerprint.
  */
 export class Fingerprints {
-  private hashes = new Int32Array(LEAST_SLOTS);
-  /** 0: free. */
-  private rows = new Int32Array(LEAST_SLOTS);
+  /** A fingerprint and its row, 0 where it is free, side by side: they are looked at together. */
+  private slots = new Int32Array(2 * LEAST_SLOTS);
   private count = 0;
 
+  /** Makes room for so many, which costs less than to grow with each of them. */
+  reserve(count: number): void {
+    let length = this.slots.length;
+    while (length < 2 * SPREAD * count) length *= 2;
+    if (length > this.slots.length) this.growTo(length);
+  }
+
   add(hash: number, row: number): void {
-    if (++this.count * SPREAD > this.rows.length) this.grow();
+    this.reserve(++this.count);
     this.put(hash, row);
   }
 
   /** The first slot of a fingerprint; -1: there is none. */
   slotOf(hash: number): number {
-    return this.slotFrom(hash & (this.rows.length - 1), hash);
+    return this.slotFrom((2 * hash) & (this.slots.length - 1), hash);
   }
 
   /** The next slot of a fingerprint after this one; -1: there is none. */
   slotAfter(slot: number, hash: number): number {
-    return this.slotFrom((slot + 1) & (this.rows.length - 1), hash);
+    return this.slotFrom((slot + 2) & (this.slots.length - 1), hash);
   }
 
   rowAt(slot: number): number {
-    return this.rows[slot] ?? 0;
+    return this.slots[slot + 1] ?? 0;
   }
 
   clear(): void {
-    this.hashes = new Int32Array(LEAST_SLOTS);
-    this.rows = new Int32Array(LEAST_SLOTS);
+    this.slots = new Int32Array(2 * LEAST_SLOTS);
     this.count = 0;
   }
 
   private slotFrom(start: number, hash: number): number {
-    const mask = this.rows.length - 1;
-    for (let slot = start; this.rows[slot] !== 0; slot = (slot + 1) & mask) if (this.hashes[slot] === hash) return slot;
+    const { slots } = this;
+    const mask = slots.length - 1;
+    for (let slot = start; slots[slot + 1] !== 0; slot = (slot + 2) & mask) if (slots[slot] === hash) return slot;
     return -1;
   }
 
   private put(hash: number, row: number): void {
-    const mask = this.rows.length - 1;
-    let slot = hash & mask;
-    while (this.rows[slot] !== 0) slot = (slot + 1) & mask;
-    this.hashes[slot] = hash;
-    this.rows[slot] = row;
+    const { slots } = this;
+    const mask = slots.length - 1;
+    let slot = (2 * hash) & mask;
+    while (slots[slot + 1] !== 0) slot = (slot + 2) & mask;
+    slots[slot] = hash;
+    slots[slot + 1] = row;
   }
 
-  private grow(): void {
-    const { hashes, rows } = this;
-    this.hashes = new Int32Array(rows.length * 2);
-    this.rows = new Int32Array(rows.length * 2);
-    for (let slot = 0; slot < rows.length; slot++) {
-      const row = rows[slot] ?? 0;
-      if (row !== 0) this.put(hashes[slot] ?? 0, row);
+  private growTo(length: number): void {
+    const { slots } = this;
+    this.slots = new Int32Array(length);
+    for (let slot = 0; slot < slots.length; slot += 2) {
+      const row = slots[slot + 1] ?? 0;
+      if (row !== 0) this.put(slots[slot] ?? 0, row);
     }
   }
 }
 
-/** Of the id that stands in a text from one place to another, in a queue. */
-export function fingerprintOf(queueNo: number, text: string, from = 0, to = text.length): number {
-  let hash = Math.imul(SEED ^ queueNo, 0x85ebca6b);
-  for (let at = from; at < to; at++) hash = Math.imul(hash ^ text.charCodeAt(at), 0x01000193);
+/** Of an id in a queue. */
+export function fingerprintOf(queueNo: number, id: string): number {
+  let hash = seedOf(queueNo);
+  for (let at = 0; at < id.length; at++) {
+    const code = id.charCodeAt(at);
+    if (code > LAST_OF_ONE_BYTE) return fingerprintIn(queueNo, Buffer.from(id));
+    hash = Math.imul(hash ^ code, FACTOR);
+  }
+  return spread(hash);
+}
+
+/** Of the id that stands in UTF-8 from one place to another, in a queue. */
+export function fingerprintIn(queueNo: number, bytes: Uint8Array, from = 0, to = bytes.length): number {
+  let hash = seedOf(queueNo);
+  for (let at = from; at < to; at++) hash = Math.imul(hash ^ (bytes[at] ?? 0), FACTOR);
+  return spread(hash);
+}
+
+function seedOf(queueNo: number): number {
+  return Math.imul(SEED ^ queueNo, 0x85ebca6b);
+}
+
+/** Slots go by the lower bits. */
+function spread(hash: number): number {
   return hash ^ (hash >>> 15);
 }

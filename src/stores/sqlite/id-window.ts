@@ -1,8 +1,11 @@
 import type { Database, Statement } from "better-sqlite3";
-import { fingerprintOf, Fingerprints } from "./fingerprints";
+import { fingerprintIn, fingerprintOf, Fingerprints } from "./fingerprints";
 
 /** Characters of a row past which the next ids begin another: one that is added to is written anew. */
 const ROW_LENGTH = 4_000;
+const LINE_BREAK = 0x0a;
+const TAB = 0x09;
+const ZERO = 0x30;
 
 /**
  * The ids that were published of late, in two generations of which the younger takes new ones. When it is full or old
@@ -75,11 +78,9 @@ export class IdWindow {
     this.young.forget();
   }
 
-  /** Numbers of the queues that ids are remembered of. */
+  /** Numbers of the queues that ids were remembered of as this was opened. */
   queueNumbers(): Set<number> {
-    const numbers = new Set<number>();
-    for (const generation of this.generations) generation.eachId((queueNo) => numbers.add(queueNo));
-    return numbers;
+    return new Set(this.generations.flatMap(({ queueNumbers }) => [...queueNumbers]));
   }
 
   private get young(): Generation {
@@ -93,6 +94,8 @@ export class IdWindow {
 
 /** Ids as rows of many, each a line of queue, id and seq that begins with the line break: a row each would cost each publish. */
 class Generation {
+  /** Of the ids that were there at the start. */
+  readonly queueNumbers = new Set<number>();
   private readonly fingerprints = new Fingerprints();
   private count = 0;
   /** The row that takes new ids, as it was committed, and what this transaction adds to it. */
@@ -106,18 +109,28 @@ class Generation {
   private readonly upsert: Statement;
   private readonly read: Statement;
   private readonly clear: Statement;
-  private readonly all: Statement;
 
   constructor(database: Database, table: string) {
     this.upsert = database.prepare(`INSERT OR REPLACE INTO ${table} (no, lines) VALUES (?, ?)`);
     this.read = database.prepare(`SELECT lines FROM ${table} WHERE no = ?`).pluck();
     this.clear = database.prepare(`DELETE FROM ${table}`);
-    this.all = database.prepare(`SELECT no, lines FROM ${table} ORDER BY no`).raw();
-    this.eachId((queueNo, lines, from, to, no) => {
-      this.fingerprints.add(fingerprintOf(queueNo, lines, from, to), no);
-      this.count++;
+    // As bytes: to make texts of them costs a start more than all the rest.
+    const all = database.prepare(`SELECT no, CAST(lines AS BLOB) FROM ${table} ORDER BY no`).raw();
+    const hashesOf = new Map<number, Int32Array>();
+    for (const [no, lines] of all.iterate() as IterableIterator<[number, Buffer]>) {
+      const hashes: number[] = [];
+      eachId(lines, (queueNo, from, to) => {
+        hashes.push(fingerprintIn(queueNo, lines, from, to));
+        this.queueNumbers.add(queueNo);
+      });
+      hashesOf.set(no, Int32Array.from(hashes));
+      this.count += hashes.length;
+    }
+    this.fingerprints.reserve(this.count);
+    for (const [no, hashes] of hashesOf) {
+      for (const hash of hashes) this.fingerprints.add(hash, no);
       this.openNo = no + 1;
-    });
+    }
   }
 
   /** Ids that are remembered. */
@@ -175,16 +188,6 @@ class Generation {
     this.readNo = 0;
   }
 
-  /** @param take told of each id that is on disk, and where in the lines of which row it stands. */
-  eachId(take: (queueNo: number, lines: string, from: number, to: number, no: number) => void): void {
-    for (const [no, lines] of this.all.iterate() as IterableIterator<[number, string]>) {
-      for (let at = 0; at !== -1; at = lines.indexOf("\n", at + 1)) {
-        const from = lines.indexOf("\t", at) + 1;
-        take(Number(lines.slice(at + 1, from - 1)), lines, from, lines.indexOf("\t", from), no);
-      }
-    }
-  }
-
   private linesOf(no: number): string {
     if (no === this.openNo) return this.openLines + this.added;
     if (no !== this.readNo) {
@@ -192,6 +195,18 @@ class Generation {
       this.readNo = no;
     }
     return this.readLines;
+  }
+}
+
+/** @param take told of each id in the lines of a row, and from where to where it stands. */
+function eachId(lines: Uint8Array, take: (queueNo: number, from: number, to: number) => void): void {
+  for (let at = 0; at < lines.length; at++) {
+    let queueNo = 0;
+    for (at++; at < lines.length && lines[at] !== TAB; at++) queueNo = queueNo * 10 + (lines[at] ?? 0) - ZERO;
+    const from = ++at;
+    while (at < lines.length && lines[at] !== TAB) at++;
+    take(queueNo, from, at);
+    while (at + 1 < lines.length && lines[at + 1] !== LINE_BREAK) at++;
   }
 }
 

@@ -1,6 +1,13 @@
 import type { Database, Statement } from "better-sqlite3";
 import { PRIORITIES } from "../../queue/message";
 
+export interface StoredMarks {
+  /** The highest of all lanes. */
+  readonly newest: number;
+  /** Up to which seq the messages of a lane may have been leased. */
+  of(queueNo: number, priority: number): number;
+}
+
 /**
  * Up to which seq the messages of each lane may have been leased. A lease itself is not written; instead, a message
  * is marked in the commit that stores it or pages it in, before it can go out. After a crash an attempt is counted for
@@ -48,11 +55,14 @@ export class LeaseMarks {
     this.raised.clear();
   }
 
-  /** As the file has them: up to which seq the messages of a lane may have been leased. */
-  readAll(): (queueNo: number, priority: number) => number {
+  /** As the file has them. */
+  readAll(): StoredMarks {
     const rows = this.all.all() as [number, number, number][];
     const marks = new Map(rows.map(([queueNo, priority, seq]) => [queueNo * PRIORITIES + priority, seq]));
-    return (queueNo, priority) => marks.get(queueNo * PRIORITIES + priority) ?? 0;
+    return {
+      newest: rows.reduce((newest, [, , seq]) => Math.max(newest, seq), 0),
+      of: (queueNo, priority) => marks.get(queueNo * PRIORITIES + priority) ?? 0,
+    };
   }
 
   /** Counts an attempt for all rows that are marked, and starts anew. */
