@@ -1,10 +1,9 @@
-import { createServer } from "node:net";
-import type { AddressInfo } from "node:net";
 import { io, type Socket } from "socket.io-client";
 import { connect, type HubClient } from "../../clients/hub-client";
 import type { AckReply, Deliver } from "../../src/protocol/wire";
 import { compileProgram, removeCompiled } from "../support/compiled";
 import { HubProcess, stopHubProcesses, temporaryFolder } from "../support/hub-process";
+import { keptPort } from "../support/kept-port";
 
 /** In CI as many as it takes to meet the rare moments; elsewhere as many as one waits for. */
 const CRASHES = process.env.CI === "true" ? 100 : 20;
@@ -17,7 +16,7 @@ afterEach(stopHubProcesses);
 afterAll(removeCompiled);
 
 test(`killed ${CRASHES} times under load, the hub loses nothing it confirmed and takes back no ack it confirmed`, async () => {
-  const port = await freePort();
+  const port = await keptPort();
   const cwd = temporaryFolder();
   const compiled = compileProgram();
   const start = (): HubProcess => new HubProcess({ cwd, compiled, flags: ["--port", String(port)] });
@@ -137,12 +136,4 @@ class AckingConsumer {
     });
     this.hearing();
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise<void>((resolve) => server.close(() => resolve()));
-  return port;
 }

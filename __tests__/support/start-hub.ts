@@ -3,10 +3,11 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { createHub, type Hub, type HubOptions } from "../../src/hub";
+import { keptPort } from "./kept-port";
 import { closeStockClients } from "./stock-client";
 
 /** Quick to notice and to go; everything else is as by default. */
-const IN_TESTS = { port: 0, store: "memory:", tickMs: 20, drainMs: 100 } satisfies HubOptions;
+const IN_TESTS = { store: "memory:", tickMs: 20, drainMs: 100 } satisfies HubOptions;
 
 export interface StartedHub {
   /** The same after a restart. */
@@ -26,9 +27,9 @@ const started = new Set<StartedHub>();
  * `afterEach(stopHubs)` ends it.
  */
 export async function startHub(options: HubOptions = {}): Promise<StartedHub> {
-  let hub = await createHub({ ...IN_TESTS, ...options });
+  const port = await keptPort();
+  let hub = await createHub({ ...IN_TESTS, port, ...options });
   const { url } = hub;
-  const port = Number(new URL(url).port);
   const running: StartedHub = {
     url,
     get hub() {
@@ -36,7 +37,7 @@ export async function startHub(options: HubOptions = {}): Promise<StartedHub> {
     },
     async restart(changes = {}) {
       await hub.close();
-      hub = await createHub({ ...IN_TESTS, ...options, port, ...changes });
+      hub = await createHub({ ...IN_TESTS, port, ...options, ...changes });
     },
     async stop() {
       started.delete(running);
