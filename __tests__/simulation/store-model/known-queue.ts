@@ -176,6 +176,8 @@ export class KnownQueue {
 
   /** What is due by now is ready. */
   makeDueReady(now: number): void {
+    // What was delayed when there came to be too many could not go: the next message finds more.
+    if (this.isStuckOverfull(now)) this.mayHoldTooMuch = true;
     for (const known of this.in("delayed")) {
       if ((known.dueAt ?? 0) > now) continue;
       known.state = "ready";
@@ -212,7 +214,7 @@ export class KnownQueue {
       this.learnLetter(known, letter, now);
     }
     if (isExact) this.checkDropped(dropped, now);
-    const { maxDeadLetters, maxMessages, overflow } = this.rules;
+    const { maxDeadLetters } = this.rules;
     for (const gone of this.in("dead")) {
       if (listed.has(gone)) continue;
       const isOldest = letters.every((letter) => this.diedBefore(gone, letter));
@@ -221,14 +223,22 @@ export class KnownQueue {
       this.purged++;
     }
     this.learnedAt = now;
-    // A queue that refuses takes history whole, once there is room for one message of it.
-    const { alive, ready } = this.occupancy(now);
-    const isFull = overflow === "drop-oldest" && alive > maxMessages;
     // What could have made room was given out meanwhile: the next message finds more.
-    if (isFull && ready === 0) this.mayHoldTooMuch = true;
-    const isWithin = letters.length <= maxDeadLetters && !isFull;
+    if (this.isStuckOverfull(now)) this.mayHoldTooMuch = true;
+    const isWithin = letters.length <= maxDeadLetters && !this.isOverfull(now);
     check(isWithin || this.mayHoldTooMuch, `${this.address} holds more than it may`);
     if (isWithin) this.mayHoldTooMuch = false;
+  }
+
+  private isOverfull(now: number): boolean {
+    // A queue that refuses takes history whole, once there is room for one message of it.
+    const { maxMessages, overflow } = this.rules;
+    return overflow === "drop-oldest" && this.occupancy(now).alive > maxMessages;
+  }
+
+  /** Whether it holds more than it may, and nothing that could go. */
+  private isStuckOverfull(now: number): boolean {
+    return this.isOverfull(now) && this.occupancy(now).ready === 0;
   }
 
   /** Whether a dead letter died before another one, as far as is known. */
