@@ -14,8 +14,59 @@ export type ReadonlyIdTable<Value> = Pick<IdTable<Value>, "size" | "get" | "ids"
  * A `Map` moves to a new table after so many deletions, and each table refers to the next. As soon as the garbage
  * collector counts one of them among the old, it keeps them all until its next full collection, with what was in them
  * when they were left: a fifth of all that a busy hub allocates lived on that way. This one stays where it is.
+ *
+ * In each of many thousand queues there is mostly one: it is kept apart, so that no list has to be looked up for it.
  */
 export class IdTable<Value> {
+  /** What was set while there was none. */
+  private onlyId: string | undefined;
+  private only: Value | undefined;
+  /** Where it has been joined by another, all of them. */
+  private list: IdList<Value> | undefined;
+
+  get size(): number {
+    return this.onlyId === undefined ? (this.list?.size ?? 0) : 1;
+  }
+
+  get(id: string): Value | undefined {
+    return this.onlyId === id ? this.only : this.list?.get(id);
+  }
+
+  set(id: string, value: Value): void {
+    if (this.onlyId === id || this.size === 0) {
+      this.onlyId = id;
+      this.only = value;
+      return;
+    }
+    this.list ??= new IdList();
+    if (this.onlyId !== undefined) this.list.set(this.onlyId, this.only as Value);
+    this.clearOnly();
+    this.list.set(id, value);
+  }
+
+  /** @returns whether it was there. */
+  delete(id: string): boolean {
+    if (this.onlyId !== id) return this.list?.delete(id) ?? false;
+    this.clearOnly();
+    return true;
+  }
+
+  ids(): string[] {
+    return this.onlyId === undefined ? (this.list?.ids() ?? []) : [this.onlyId];
+  }
+
+  values(): Value[] {
+    return this.onlyId === undefined ? (this.list?.values() ?? []) : [this.only as Value];
+  }
+
+  private clearOnly(): void {
+    this.onlyId = undefined;
+    this.only = undefined;
+  }
+}
+
+/** Several values by id. */
+class IdList<Value> {
   private readonly entryIds: (string | undefined)[] = [];
   private readonly entries: (Value | undefined)[] = [];
   /** Entries, with those that have left. */
@@ -135,8 +186,8 @@ class Index {
   }
 }
 
-/** FNV-1a of a text's code units, with its high bits brought down. */
-function hashOf(id: string): number {
+/** FNV-1a of a text's code units, with its high bits brought down; another one in each process. */
+export function hashOf(id: string): number {
   let hash = SEED;
   for (let at = 0; at < id.length; at++) hash = Math.imul(hash ^ id.charCodeAt(at), 0x01000193);
   return hash ^ (hash >>> 15);

@@ -62,11 +62,10 @@ export class Dispatcher {
     if (line === undefined || !this.consumes(queue, session)) return false;
     const wasActive = line.isActive(session) === true;
     line.remove(session);
-    session.endConsuming(queue);
     const queues = this.queues.get(session);
     queues?.delete(queue);
     if (queues?.size === 0) this.queues.delete(session);
-    this.dropIfDone(queue, line);
+    this.dropIfDone(line);
     return wasActive;
   }
 
@@ -107,15 +106,19 @@ export class Dispatcher {
   /** The poll: deals the queues that somebody waits at, those that were found empty in turn. */
   dealAll(): void {
     this.polls++;
-    for (const [queue, line] of this.lines) {
-      if (!line.empty || (line.no + this.polls) % EMPTY_POLLS === 0) this.deal(queue);
+    for (const line of this.lines.values()) {
+      if (!line.empty || (line.no + this.polls) % EMPTY_POLLS === 0) this.dealLine(line);
     }
   }
 
   /** Deals what is ready in a queue, if anybody there has credit. Returns at once. */
   deal(queue: QueueAddress): void {
     const line = this.lines.get(queue);
-    if (line === undefined || this.paused) return;
+    if (line !== undefined) this.dealLine(line);
+  }
+
+  private dealLine(line: Line): void {
+    if (this.paused) return;
     if (line.underWay > 0) {
       line.again = true;
       return;
@@ -125,10 +128,11 @@ export class Dispatcher {
     line.underWay++;
     line.again = false;
     line.empty = false;
+    const { queue } = line;
     this.store.lease(queue, requests, this.clock.now(), this.settings.rules.of(queue).leaseMs).then(
-      (deliveries) => this.dealt(queue, line, deliveries),
+      (deliveries) => this.dealt(line, deliveries),
       (error: unknown) => {
-        this.finish(queue, line);
+        this.finish(line);
         this.failures.leasing(queue, error);
       },
     );
@@ -136,7 +140,8 @@ export class Dispatcher {
 
   /** Deals what there is now credit for: deliveries of the queue were settled. What became ready by that is hinted. */
   dealOnCredit(queue: QueueAddress): void {
-    if (this.lines.get(queue)?.empty === false) this.deal(queue);
+    const line = this.lines.get(queue);
+    if (line?.empty === false) this.dealLine(line);
   }
 
   /** Deals nothing of a queue until what goes back to it is there: it comes before what is ready now. */
@@ -145,40 +150,40 @@ export class Dispatcher {
     line.underWay++;
     line.again = true;
     void returned.finally(() => {
-      this.finish(queue, line);
-      if (line.again) this.deal(queue);
+      this.finish(line);
+      if (line.again) this.dealLine(line);
     });
   }
 
-  private dealt(queue: QueueAddress, line: Line, deliveries: readonly Delivery[]): void {
+  private dealt(line: Line, deliveries: readonly Delivery[]): void {
     for (const [holder, share] of byHolder(deliveries)) {
       const claimant = line.claimant(holder);
-      if (claimant) claimant.give(queue, share);
+      if (claimant) claimant.session.give(claimant.out, share);
       // Guard against a consumer that left, or fell behind another, while the lease was under way.
-      else this.dealAfter(queue, this.failures.unwanted(queue, share));
+      else this.dealAfter(line.queue, this.failures.unwanted(line.queue, share));
     }
     const last = deliveries[deliveries.length - 1];
     if (last) line.endTurn(last.holder);
     // Credit is left: the store had no more.
     line.empty = line.hasCredit;
-    this.finish(queue, line);
-    if (line.again) this.deal(queue);
+    this.finish(line);
+    if (line.again) this.dealLine(line);
   }
 
   private hinted(queue: QueueAddress): void {
     const line = this.lines.get(queue);
     if (line === undefined) return;
     line.empty = false;
-    this.deal(queue);
+    this.dealLine(line);
   }
 
-  private finish(queue: QueueAddress, line: Line): void {
+  private finish(line: Line): void {
     line.underWay--;
-    this.dropIfDone(queue, line);
+    this.dropIfDone(line);
   }
 
-  private dropIfDone(queue: QueueAddress, line: Line): void {
-    if (line.length === 0 && line.underWay === 0) this.lines.delete(queue);
+  private dropIfDone(line: Line): void {
+    if (line.length === 0 && line.underWay === 0) this.lines.delete(line.queue);
   }
 
   private lineOf(queue: QueueAddress): Line {

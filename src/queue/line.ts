@@ -1,11 +1,14 @@
 import type { QueueAddress } from "./message";
 import type { RuleBook } from "./queue-rules";
+import type { Outstanding } from "./outstanding";
 import type { Session } from "./session";
 import type { LeaseRequest } from "./store";
 
 /** A session's claim to a queue's messages. */
 export interface Consumer {
   readonly session: Session;
+  /** What it has out of the queue. */
+  readonly out: Outstanding;
   prefetch: number;
   /** Whether it will have no other consumer beside it. */
   exclusive: boolean;
@@ -36,7 +39,7 @@ export class Line {
   /** @param no which of the polls is its own while it is empty. */
   constructor(
     readonly no: number,
-    private readonly queue: QueueAddress,
+    readonly queue: QueueAddress,
     private readonly rules: RuleBook,
     private readonly prefetchBytes: number,
   ) {}
@@ -55,7 +58,7 @@ export class Line {
     const consumer = this.consumers.find((each) => each.session === session);
     this.exclusiveConsumers += Number(exclusive) - Number(consumer?.exclusive ?? false);
     if (consumer === undefined) {
-      this.consumers.push({ session, prefetch, exclusive });
+      this.consumers.push({ session, out: session.beginConsuming(this.queue), prefetch, exclusive });
       return true;
     }
     consumer.prefetch = prefetch;
@@ -66,8 +69,10 @@ export class Line {
   remove(session: Session): void {
     const index = this.consumers.findIndex((each) => each.session === session);
     const [consumer] = index < 0 ? [] : this.consumers.splice(index, 1);
-    if (consumer?.exclusive) this.exclusiveConsumers--;
-    if (consumer !== undefined && index < this.turn) this.turn--;
+    if (consumer === undefined) return;
+    session.endConsuming(this.queue);
+    if (consumer.exclusive) this.exclusiveConsumers--;
+    if (index < this.turn) this.turn--;
   }
 
   /** The last message of a deal went to this consumer. */
@@ -81,9 +86,9 @@ export class Line {
   }
 
   /** The consumer of a lease that was asked for by `leaseRequests`, if it still is to have it. */
-  claimant(holder: string): Session | undefined {
-    const session = this.consumers.find((each) => each.session.id === holder)?.session;
-    return session && this.isActive(session) !== false ? session : undefined;
+  claimant(holder: string): Consumer | undefined {
+    const consumer = this.consumers.find((each) => each.session.id === holder);
+    return consumer && this.isActive(consumer.session) !== false ? consumer : undefined;
   }
 
   /** What those that are dealt to may be given, in turn. */
@@ -131,11 +136,11 @@ export class Line {
   }
 
   /** Messages that it may be given. */
-  private creditOf({ session, prefetch }: Consumer): number {
-    return prefetch - session.held(this.queue).size;
+  private creditOf({ out, prefetch }: Consumer): number {
+    return prefetch - out.deliveries.size;
   }
 
-  private bytesLeftTo({ session }: Consumer): number {
-    return this.prefetchBytes - session.heldBytes(this.queue);
+  private bytesLeftTo({ out }: Consumer): number {
+    return this.prefetchBytes - out.bytes;
   }
 }

@@ -1,16 +1,9 @@
 import { IdTable, type ReadonlyIdTable } from "../protocol/id-table";
 import type { DeliveryRef } from "../protocol/wire";
 import type { Identity } from "./identity";
-import { sizeOf, type Delivery, type QueueAddress } from "./message";
+import type { Delivery, QueueAddress } from "./message";
+import { Outstanding } from "./outstanding";
 import type { Receiver } from "./receiver";
-
-/** What a session has out of one queue. */
-interface Outstanding {
-  readonly deliveries: IdTable<Delivery>;
-  bytes: number;
-  /** No more will come: it is forgotten when it is settled. */
-  isOver: boolean;
-}
 
 const NOTHING: ReadonlyIdTable<Delivery> = new IdTable();
 
@@ -60,19 +53,26 @@ export class Session {
     return true;
   }
 
+  /** It consumes a queue from now on. @returns what it has out of it, which stays the same until it consumes it no more. */
+  beginConsuming(queue: QueueAddress): Outstanding {
+    let out = this.outstanding.get(queue);
+    if (out === undefined) this.outstanding.set(queue, (out = new Outstanding(queue)));
+    out.isConsumed = true;
+    return out;
+  }
+
+  /** It consumes a queue no more. What it holds of it stays with it until settled. */
+  endConsuming(queue: QueueAddress): void {
+    const out = this.outstanding.get(queue);
+    if (out === undefined) return;
+    out.isConsumed = false;
+    this.dropIfOver(out);
+  }
+
   /** Takes leases on, and hands them to the connection if there is one. */
-  give(queue: QueueAddress, deliveries: readonly Delivery[]): void {
-    const out = this.outstandingOf(queue);
-    out.isOver = false;
-    for (const delivery of deliveries) {
-      const former = out.deliveries.get(delivery.message.id);
-      // Guard against a message that is back before the end of its last attempt was noted here.
-      if (former) out.bytes -= sizeOf(former.message);
-      else this.heldDeliveries++;
-      out.deliveries.set(delivery.message.id, delivery);
-      out.bytes += sizeOf(delivery.message);
-    }
-    this.receiver?.deliver(queue, deliveries, false);
+  give(out: Outstanding, deliveries: readonly Delivery[]): void {
+    for (const delivery of deliveries) if (out.take(delivery)) this.heldDeliveries++;
+    this.receiver?.deliver(out.queue, deliveries, false);
   }
 
   /** Hands over once more what this session holds already. */
@@ -81,45 +81,30 @@ export class Session {
     if (held.length > 0) this.receiver?.deliver(queue, held, true);
   }
 
-  /**
-   * Forgets a delivery that was settled or lost. Another of the same id stays: a newer attempt, or the next message of that
-   * id, which may be here under the same attempt by now.
-   */
-  forget(queue: QueueAddress, delivery: Delivery | undefined): void {
-    const out = this.outstanding.get(queue);
-    if (out === undefined || delivery === undefined) return;
-    const { id } = delivery.message;
-    if (out.deliveries.get(id) !== delivery) return;
-    out.deliveries.delete(id);
-    out.bytes -= sizeOf(delivery.message);
+  /** Forgets a delivery that was settled or lost: see `Outstanding.forget`. */
+  forget(out: Outstanding, delivery: Delivery): void {
+    if (!out.forget(delivery)) return;
     this.heldDeliveries--;
-    if (out.isOver && out.deliveries.size === 0) this.outstanding.delete(queue);
-  }
-
-  /** It consumes a queue no more. What it holds of it stays with it until settled. */
-  endConsuming(queue: QueueAddress): void {
-    const out = this.outstanding.get(queue);
-    if (out === undefined) return;
-    out.isOver = true;
-    if (out.deliveries.size === 0) this.outstanding.delete(queue);
+    this.dropIfOver(out);
   }
 
   /** Takes leases back and says so to the connection. */
   revoke(queue: QueueAddress, deliveries: readonly DeliveryRef[], reason: string): void {
-    const held = this.held(queue);
+    const out = this.outOf(queue);
     for (const { id, attempt } of deliveries) {
-      const delivery = held.get(id);
-      if (delivery?.attempt === attempt) this.forget(queue, delivery);
+      const delivery = out?.deliveries.get(id);
+      if (out !== undefined && delivery?.attempt === attempt) this.forget(out, delivery);
     }
     this.receiver?.revoked(queue, deliveries, reason);
   }
 
-  held(queue: QueueAddress): ReadonlyIdTable<Delivery> {
-    return this.outstanding.get(queue)?.deliveries ?? NOTHING;
+  /** What it has out of a queue; undefined: nothing, and it does not consume it. */
+  outOf(queue: QueueAddress): Outstanding | undefined {
+    return this.outstanding.get(queue);
   }
 
-  heldBytes(queue: QueueAddress): number {
-    return this.outstanding.get(queue)?.bytes ?? 0;
+  held(queue: QueueAddress): ReadonlyIdTable<Delivery> {
+    return this.outOf(queue)?.deliveries ?? NOTHING;
   }
 
   /** Deliveries that are out, of all queues. */
@@ -132,12 +117,7 @@ export class Session {
     for (const [queue, { deliveries }] of this.outstanding) if (deliveries.size > 0) yield [queue, deliveries];
   }
 
-  private outstandingOf(queue: QueueAddress): Outstanding {
-    let out = this.outstanding.get(queue);
-    if (out === undefined) {
-      out = { deliveries: new IdTable(), bytes: 0, isOver: false };
-      this.outstanding.set(queue, out);
-    }
-    return out;
+  private dropIfOver(out: Outstanding): void {
+    if (out.deliveries.size === 0 && !out.isConsumed) this.outstanding.delete(out.queue);
   }
 }

@@ -2,6 +2,7 @@ import { WaybillError } from "../protocol/errors";
 import type { DeliveryRef, SettleError, SettleOutcome, SettleRef, SettleStatus } from "../protocol/wire";
 import type { Clock } from "./clock";
 import { queueAddress, type Delivery, type QueueAddress } from "./message";
+import { Outstanding } from "./outstanding";
 import type { RuleBook } from "./queue-rules";
 import type { Session } from "./session";
 import { settleNack, type Nack } from "./settlement";
@@ -27,9 +28,12 @@ export class Settler {
 
   /** @param queueName of the deliveries that name no queue of their own; so for `nack` and `extend`. */
   async ack(session: Session, queueName: string, refs: readonly SettleRef[]): Promise<SettleOutcome[]> {
-    const queueOf = queueReader(session, queueName);
-    const requests = refs.map((ref) => settleRequest(session, queueOf(ref), ref, ACK));
-    return this.settle(session, requests, "acked");
+    const outOf = outReader(session, queueName);
+    return this.settle(
+      session,
+      refs.map((ref) => settling(session, outOf(ref), ref, ACK)),
+      "acked",
+    );
   }
 
   async nack(session: Session, queueName: string, refs: readonly SettleRef[], nack: Nack): Promise<SettleOutcome[]> {
@@ -59,13 +63,13 @@ export class Settler {
     decide: (delivery: Delivery, queue: QueueAddress) => Settlement,
     status: SettleStatus,
   ): Promise<SettleOutcome[]> {
-    const queueOf = queueReader(session, queueName);
-    const requests: SettleRequest[] = [];
+    const outOf = outReader(session, queueName);
+    const requests: Settling[] = [];
     const places = refs.map((ref) => {
-      const queue = queueOf(ref);
-      const delivery = session.held(queue).get(ref.id);
+      const out = outOf(ref);
+      const delivery = out.deliveries.get(ref.id);
       if (delivery?.attempt !== ref.attempt) return undefined;
-      return requests.push(settleRequest(session, queue, ref, decide(delivery, queue))) - 1;
+      return requests.push(settling(session, out, ref, decide(delivery, out.queue))) - 1;
     });
     const settled = await this.settle(session, requests, status);
     return refs.map((ref, index) => {
@@ -76,23 +80,19 @@ export class Settler {
 
   private async settle(
     session: Session,
-    requests: readonly SettleRequest[],
+    requests: readonly Settling[],
     status: SettleStatus,
   ): Promise<SettleOutcome[]> {
-    // What is here under that id may be another attempt, or the next message of that id, which is not settled by this.
-    const settling = requests.map(({ queue, id, attempt }) => {
-      const delivery = session.held(queue).get(id);
-      return delivery?.attempt === attempt ? delivery : undefined;
-    });
     const results = await this.store.settle(requests);
     const settled = requests.map((request, index) => {
       const result = results[index] ?? "lost";
       // One that is lost may be on its way to be settled otherwise: where that fails it is still held.
       const isOver = result === "done" || result === "already";
-      if (isOver && request.settlement.action !== "extend") session.forget(request.queue, settling[index]);
+      const { out, delivery, settlement } = request;
+      if (isOver && delivery && settlement.action !== "extend") session.forget(out, delivery);
       return describeSettled(request, result, status);
     });
-    for (const queue of new Set(requests.map((request) => request.queue))) this.events.settled(queue);
+    for (const queue of new Set(requests.map(({ queue }) => queue))) this.events.settled(queue);
     return settled;
   }
 
@@ -118,10 +118,19 @@ export class Settler {
   }
 }
 
-/** The queue of each delivery. */
-function queueReader({ namespace }: Session, queueName: string): (ref: SettleRef) => QueueAddress {
-  const usual = queueAddress(namespace, queueName);
-  return ({ queue }) => (queue === undefined ? usual : queueAddress(namespace, queue));
+/** A settlement as it is asked for, with what it is of. */
+interface Settling extends SettleRequest {
+  readonly out: Outstanding;
+  /** Undefined: what is out under that id, if anything, is another attempt, or the next message of that id. */
+  readonly delivery: Delivery | undefined;
+}
+
+/** What the session has out of the queue of each delivery. */
+function outReader(session: Session, queueName: string): (ref: SettleRef) => Outstanding {
+  const { namespace } = session;
+  const outOf = (queue: QueueAddress): Outstanding => session.outOf(queue) ?? new Outstanding(queue);
+  const usual = outOf(queueAddress(namespace, queueName));
+  return ({ queue }) => (queue === undefined ? usual : outOf(queueAddress(namespace, queue)));
 }
 
 const ACK: Settlement = { action: "ack" };
@@ -144,11 +153,8 @@ function leaseLost({ id, attempt }: DeliveryRef): SettleError {
   };
 }
 
-function settleRequest(
-  session: Session,
-  queue: QueueAddress,
-  { id, attempt }: DeliveryRef,
-  settlement: Settlement,
-): SettleRequest {
-  return { queue, id, attempt, holder: session.id, settlement };
+function settling(session: Session, out: Outstanding, { id, attempt }: DeliveryRef, settlement: Settlement): Settling {
+  const found = out.deliveries.get(id);
+  const delivery = found?.attempt === attempt ? found : undefined;
+  return { queue: out.queue, id, attempt, holder: session.id, settlement, out, delivery };
 }

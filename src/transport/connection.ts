@@ -13,7 +13,7 @@ import type { Session } from "../queue/session";
 import type { Admission, Standing } from "./admission";
 import type { Connections } from "./connections";
 import { DeliveryBundle } from "./delivery-bundle";
-import { deliverTexts } from "./encoder";
+import { deliverTexts, type DeliverLimits } from "./encoder";
 import { HANDLERS } from "./handlers";
 import type { Caller } from "./handlers/handler";
 import { holdsBinary, type Line } from "./line";
@@ -49,6 +49,7 @@ export class Connection implements Receiver, Caller {
   readonly session: Session;
   private readonly dialect: DialectConnection | undefined;
   private readonly bundle: DeliveryBundle;
+  private readonly deliverLimits: DeliverLimits;
   private standing: Standing;
   private expiry: Timer | undefined;
   private inFlight = 0;
@@ -66,6 +67,7 @@ export class Connection implements Receiver, Caller {
     this.read = read;
     this.defaultPrefetch = defaultPrefetch;
     this.brief = admission.brief;
+    this.deliverLimits = { maxBatch: limits.maxBatch, maxTextLength: MAX_DELIVER_LENGTH };
     this.standing = admission.standing;
     this.bundle = new DeliveryBundle(
       admission.together,
@@ -98,8 +100,7 @@ export class Connection implements Receiver, Caller {
     if (!this.open) return;
     try {
       if (this.dialect?.deliver(queue, deliveries, again)) return;
-      const limits = { maxBatch: this.context.limits.maxBatch, maxTextLength: MAX_DELIVER_LENGTH };
-      for (const text of deliverTexts(queue, deliveries, again, this.context.clock.now(), limits)) {
+      for (const text of deliverTexts(queue, deliveries, again, this.context.clock.now(), this.deliverLimits)) {
         this.bundle.add(text);
       }
     } catch (error) {

@@ -13,15 +13,15 @@ export const BOUNDED: BrokenPromise = {
     {
       name: "prefetch-ignored",
       file: "src/queue/line.ts",
-      find: "return prefetch - session.held(this.queue).size;",
-      replace: "return Math.max(prefetch, Number(session.attached));",
+      find: "return prefetch - out.deliveries.size;",
+      replace: "return Math.max(prefetch, Math.sign(out.bytes));",
       caughtBy: { file: REQUESTS, test: "has no more out than the prefetch" },
     },
     {
       name: "prefetch-bytes-ignored",
       file: "src/queue/line.ts",
-      find: "return this.prefetchBytes - session.heldBytes(this.queue);",
-      replace: "return Math.max(this.prefetchBytes, Number(session.attached));",
+      find: "return this.prefetchBytes - out.bytes;",
+      replace: "return Math.max(this.prefetchBytes, Math.sign(out.bytes));",
       caughtBy: { file: "__tests__/queue/whereabouts.test.ts", test: "waits for a consumer that has as many bytes" },
     },
     {
@@ -169,8 +169,8 @@ export const BOUNDED: BrokenPromise = {
     {
       name: "credit-not-given-back-by-an-ack",
       file: "src/queue/settler.ts",
-      find: "session.forget(request.queue, settling[index]);",
-      replace: "void [session, settling];",
+      find: "session.forget(out, delivery);",
+      replace: "void [session, out];",
       caughtBy: { file: BROKER, test: "stays whole through nacks that meet publishes" },
     },
     {

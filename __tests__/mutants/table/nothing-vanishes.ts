@@ -7,8 +7,8 @@ export const NOTHING_VANISHES: BrokenPromise = {
     {
       name: "hint-missed-and-never-polled",
       file: "src/queue/dispatcher.ts",
-      find: "if (!line.empty || (line.no + this.polls) % EMPTY_POLLS === 0) this.deal(queue);",
-      replace: "if (!line.empty) this.deal(queue);",
+      find: "if (!line.empty || (line.no + this.polls) % EMPTY_POLLS === 0) this.dealLine(line);",
+      replace: "if (!line.empty) this.dealLine(line);",
       caughtBy: { file: BROKER, test: "a queue that was found empty is still polled" },
     },
     {
@@ -21,7 +21,7 @@ export const NOTHING_VANISHES: BrokenPromise = {
     {
       name: "leased-for-a-consumer-that-has-gone",
       file: "src/queue/dispatcher.ts",
-      find: "else this.dealAfter(queue, this.failures.unwanted(queue, share));",
+      find: "else this.dealAfter(line.queue, this.failures.unwanted(line.queue, share));",
       replace: "",
       caughtBy: { file: EXCLUSIVE, test: "what was being leased for it goes back first, too" },
     },

@@ -95,7 +95,7 @@ export class LedgerStore implements Store {
     const queue = this.ledger.directory.queue(address);
     if (queue === undefined) return NO_DELIVERIES;
     const deliveries = this.deal(queue, requests, now, now + leaseMs);
-    if (queue.leases.size > 0) this.ledger.leasing.add(queue);
+    if (queue.leases.size > 0) this.ledger.noteLeasing(queue);
     this.paging.pageIn(queue);
     return Promise.resolve(deliveries);
   }
@@ -105,12 +105,11 @@ export class LedgerStore implements Store {
   }
 
   async expire(now: number): Promise<readonly Delivery[]> {
-    const { leasing, nextDue } = this.ledger;
-    if (now >= nextDue) await this.deadlines.makeDueReady(now);
+    if (now >= this.ledger.nextDue) await this.deadlines.makeDueReady(now);
     if (now >= this.ledger.nextExpiry) await this.deadlines.endExpired(now);
     const lapsed: Delivery[] = [];
-    for (const queue of leasing) {
-      if (queue.leases.size === 0) leasing.delete(queue);
+    this.ledger.dropSettled();
+    for (const queue of this.ledger.leasing) {
       if (queue.earliestDeadline > now) continue;
       queue.earliestDeadline = Infinity;
       for (const lease of queue.leases.values()) {

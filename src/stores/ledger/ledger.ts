@@ -21,9 +21,9 @@ export interface LedgerSettings extends DirectoryLimits {
 export class Ledger {
   readonly directory: Directory;
   readonly budget: MemoryBudget;
-  /** Queues that may have something out. */
-  readonly leasing = new Set<QueueState>();
-  /** Messages on their way to the disk. No `Set`: see `IdTable`. */
+  /** Queues that may have something out, each once. No `Set`, and none for what follows: see `IdTable`. */
+  private leasingQueues: QueueState[] = [];
+  /** Messages on their way to the disk. */
   readonly arriving: (readonly (AppendRow | RoomAppendRow)[])[] = [];
   lastSeq = 0;
   /** Nothing is due, or expires, before. */
@@ -39,6 +39,22 @@ export class Ledger {
   ) {
     this.budget = new MemoryBudget(settings.residentBytes);
     this.directory = new Directory(journal, settings, this.budget);
+  }
+
+  get leasing(): readonly QueueState[] {
+    return this.leasingQueues;
+  }
+
+  /** Something of a queue may be out from now on. */
+  noteLeasing(queue: QueueState): void {
+    if (queue.isLeasing) return;
+    queue.isLeasing = true;
+    this.leasingQueues.push(queue);
+  }
+
+  /** Forgets the queues that have nothing out. */
+  dropSettled(): void {
+    this.leasingQueues = this.leasingQueues.filter((queue) => (queue.isLeasing = queue.leases.size > 0));
   }
 
   restore(snapshot: Snapshot): void {

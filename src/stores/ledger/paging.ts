@@ -20,6 +20,7 @@ export class Paging {
 
   /** Reads what the queue will need next. Returns at once; a hint follows. */
   pageIn(queue: QueueState): void {
+    if (!queue.hasUnread) return;
     for (const group of queue.groupsOnDisk()) {
       const wanted = group.wanted();
       if (wanted.length > 0) {

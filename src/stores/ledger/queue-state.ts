@@ -30,6 +30,8 @@ export const MAX_PASSES = 16;
 /** One queue as it stands in memory: what is ready, what is out, and which groups are busy. */
 export class QueueState {
   readonly leases = new IdTable<Lease>();
+  /** Whether the ledger has it among those that may have something out. */
+  isLeasing = false;
   /** No lease of this queue runs out before this time. */
   earliestDeadline = Infinity;
   delayed = 0;
@@ -48,12 +50,13 @@ export class QueueState {
   /** Those among them that are not to be delayed. */
   private arrivingReady = 0;
   private readonly lanes: (Lane | undefined)[] = [];
-  private readonly groups = new Map<string, BusyGroup>();
+  /** Where there are any; so are the two below. Most queues have none, and there may be a hundred thousand queues. */
+  private groups: Map<string, BusyGroup> | undefined;
   /** Messages whose id equals that of one that is out: `(id, attempt)` must name one delivery. */
-  private readonly namesakes = new Map<string, StoredMessage[]>();
+  private namesakes: Map<string, StoredMessage[]> | undefined;
   private waiting = 0;
   /** Groups that may have messages of which only the place is kept. */
-  private readonly spilled = new Set<BusyGroup>();
+  private spilled: Set<BusyGroup> | undefined;
   /** Messages that went before an older one of lower priority since the oldest last went. */
   private passes = 0;
 
@@ -84,9 +87,13 @@ export class QueueState {
 
   /** Whether some of what waits is not in memory. */
   get isPartlyOnDisk(): boolean {
-    if (this.delayed > 0) return true;
+    return this.delayed > 0 || this.hasUnread;
+  }
+
+  /** Whether some of what is ready has to be read before it can go, or may have to. */
+  get hasUnread(): boolean {
+    if (this.spilled !== undefined && this.spilled.size > 0) return true;
     for (const lane of this.lanes) if (lane && lane.list.onDisk + lane.onDisk > 0) return true;
-    for (const group of this.groups.values()) if (group.waiting.onDisk > 0) return true;
     return false;
   }
 
@@ -190,11 +197,11 @@ export class QueueState {
   /** Takes the oldest of those that wait for their group or a namesake. Returns as `takeOldest` does. */
   takeOldestAside(): StoredMessage | "unread" | undefined {
     let oldest: { readonly seq: number; readonly take: () => StoredMessage | undefined } | undefined;
-    for (const { waiting } of this.groups.values()) {
+    for (const { waiting } of this.groups?.values() ?? []) {
       const seq = waiting.firstSeq;
       if (seq !== undefined && seq < (oldest?.seq ?? Infinity)) oldest = { seq, take: () => waiting.shift() };
     }
-    for (const messages of this.namesakes.values()) {
+    for (const messages of this.namesakes?.values() ?? []) {
       const seq = messages[0]?.seq;
       if (seq !== undefined && seq < (oldest?.seq ?? Infinity)) oldest = { seq, take: () => messages.shift() };
     }
@@ -259,18 +266,19 @@ export class QueueState {
 
   /** Marks a group busy with a message that waits for its turn or its next attempt. */
   holdGroup(group: string, { seq, id }: Pick<StoredMessage, "seq" | "id">): void {
+    this.groups ??= new Map();
     if (!this.groups.has(group)) this.groups.set(group, new BusyGroup(group, seq, id, this.budget));
   }
 
   /** Which message holds a group; its id is undefined where it has still to be read. */
   groupHolder(group: string): Pick<BusyGroup, "seq" | "id"> | undefined {
-    return this.groups.get(group);
+    return this.groups?.get(group);
   }
 
   /** The groups that have messages of which only the place is kept. */
   *groupsOnDisk(): Iterable<BusyGroup> {
-    for (const group of this.spilled) {
-      if (group.waiting.onDisk === 0) this.spilled.delete(group);
+    for (const group of this.spilled ?? []) {
+      if (group.waiting.onDisk === 0) this.spilled?.delete(group);
       else yield group;
     }
   }
@@ -291,7 +299,7 @@ export class QueueState {
   listWithPlaceOf(row: Pick<StoredMessage, "priority" | "seq" | "group">): WaitingList | undefined {
     const { list } = this.lane(row.priority);
     if (list.hasPlace(row)) return list;
-    const waiting = row.group === undefined ? undefined : this.groups.get(row.group)?.waiting;
+    const waiting = row.group === undefined ? undefined : this.groups?.get(row.group)?.waiting;
     return waiting?.hasPlace(row) ? waiting : undefined;
   }
 
@@ -304,7 +312,7 @@ export class QueueState {
   /** Ends the hold of a message on its group, if it has one. */
   freeGroup({ group, seq }: Pick<StoredMessage, "group" | "seq">): void {
     if (group === undefined) return;
-    const busy = this.groups.get(group);
+    const busy = this.groups?.get(group);
     // The group passes on to its next message: freeing the rest would only have them parked again.
     if (busy?.seq === seq) this.groupPassed(busy, busy.pass());
   }
@@ -320,8 +328,8 @@ export class QueueState {
   *waitingInMemory(): Iterable<StoredMessage> {
     for (const lane of this.lanes) if (lane) yield* lane.list.inMemory();
     if (this.waiting === 0) return;
-    for (const group of this.groups.values()) yield* group.waiting.inMemory();
-    for (const messages of this.namesakes.values()) yield* messages;
+    for (const group of this.groups?.values() ?? []) yield* group.waiting.inMemory();
+    for (const messages of this.namesakes?.values() ?? []) yield* messages;
   }
 
   /** Ready messages that go before this one, as far as is known without reading them. */
@@ -352,16 +360,17 @@ export class QueueState {
   }
 
   private setAside(message: StoredMessage): boolean {
-    const busy = message.group === undefined ? undefined : this.groups.get(message.group);
+    const busy = message.group === undefined ? undefined : this.groups?.get(message.group);
     if (busy !== undefined && busy.seq !== message.seq) {
       busy.park(message);
-      if (busy.waiting.onDisk > 0) this.spilled.add(busy);
+      if (busy.waiting.onDisk > 0) (this.spilled ??= new Set()).add(busy);
       this.waiting++;
       return true;
     }
     if (this.leases.get(message.id) === undefined) return false;
     // Its turn has come: the rest of its group does not go before it.
     if (message.group !== undefined) this.holdGroup(message.group, message);
+    this.namesakes ??= new Map();
     const namesakes = this.namesakes.get(message.id);
     if (namesakes) namesakes.push(message);
     else this.namesakes.set(message.id, [message]);
@@ -374,9 +383,9 @@ export class QueueState {
     const { id } = lease.message;
     this.leases.delete(id);
     this.heldBytes -= sizeOf(lease.message);
-    const namesakes = this.namesakes.size > 0 ? this.namesakes.get(id) : undefined;
+    const namesakes = this.namesakes?.get(id);
     if (namesakes === undefined) return false;
-    this.namesakes.delete(id);
+    this.namesakes?.delete(id);
     for (const message of namesakes) this.readmit(message);
     return true;
   }
@@ -388,20 +397,20 @@ export class QueueState {
   }
 
   private groupPassed(group: BusyGroup, passed: ReturnType<BusyGroup["pass"]>): void {
-    if (passed === undefined) this.groups.delete(group.name);
+    if (passed === undefined) this.groups?.delete(group.name);
     else if (passed !== "pending") this.readmit(passed);
   }
 
   private takeAside(row: Pick<StoredMessage, "priority" | "group" | "seq">): StoredMessage | undefined {
     if (this.waiting === 0) return undefined;
-    const group = row.group === undefined ? undefined : this.groups.get(row.group);
+    const group = row.group === undefined ? undefined : this.groups?.get(row.group);
     const message = group?.waiting.remove(row) ?? this.takeNamesake(row.seq);
     if (message) this.waiting--;
     return message;
   }
 
   private takeNamesake(seq: number): StoredMessage | undefined {
-    for (const list of this.namesakes.values()) {
+    for (const list of this.namesakes?.values() ?? []) {
       const at = list.findIndex((message) => message.seq === seq);
       if (at >= 0) return list.splice(at, 1)[0];
     }

@@ -6,6 +6,8 @@ import type { MemoryBudget } from "./memory-budget";
 const SEQS = 2 ** 49;
 /** Entries that have left are cut off once they are this many, and half of all. */
 const CUT = 1024;
+/** An empty list that was cut off sooner would have to be made anew for almost every message of a queue. */
+const CUT_WHEN_EMPTY = 16;
 
 type Placed = Pick<StoredMessage, "priority" | "seq">;
 
@@ -53,8 +55,10 @@ export class WaitingList {
     if (message === undefined) return undefined;
     this.messages[this.head++] = undefined;
     if (this.head === this.messages.length) {
-      this.messages.length = 0;
-      this.head = 0;
+      if (this.head >= CUT_WHEN_EMPTY) {
+        this.messages.length = 0;
+        this.head = 0;
+      }
     } else if (this.head >= CUT && this.head * 2 >= this.messages.length) {
       this.messages.splice(0, this.head);
       this.head = 0;
