@@ -147,8 +147,8 @@ export class HubClient {
    * Handles a queue's messages from now on, over all reconnects. A handler that returns acks; one that throws gives the
    * message back, with the error's text as the reason; `Nack` says more precisely what is to become of it.
    *
-   * Leases are extended while handlers work. What this process has finished, among the last 10,000 messages of the
-   * queue, is not handled again when the hub delivers it again for want of the ack. At-least-once remains the promise: a
+   * Leases are extended while handlers work. What this process has finished is not handled again when the hub delivers it
+   * again for want of the ack, of which the queue's last 10,000 are remembered. At-least-once remains the promise: a
    * restart forgets.
    *
    * @param queue undefined for the own inbox.

@@ -110,7 +110,9 @@ export class QueueConsumer implements Consumer, DeliveryOwner {
   lost(delivery: Delivery, reason: string): void {
     delivery.lose(reason);
     // A handler at work is remembered, so that a redelivery does not start a second one.
-    if (delivery.state !== "handling") this.forget(delivery);
+    if (delivery.state === "handling") return;
+    if (delivery.verdict === "ack") this.parts.finished.add(delivery.id);
+    this.forget(delivery);
   }
 
   settled(delivery: Delivery): void {
@@ -242,9 +244,12 @@ export class QueueConsumer implements Consumer, DeliveryOwner {
 
   private finish(delivery: Delivery, nack: NackOptions | undefined): void {
     this.running--;
+    if (delivery.lostBy === undefined) {
+      this.parts.settler.settle(delivery, nack ?? "ack");
+      return;
+    }
     if (nack === undefined) this.parts.finished.add(delivery.id);
-    if (delivery.lostBy !== undefined) this.forget(delivery);
-    else this.parts.settler.settle(delivery, nack ?? "ack");
+    this.forget(delivery);
   }
 
   /** Never handled, and not to be: the next consumer may have it at once. */

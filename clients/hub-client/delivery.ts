@@ -27,9 +27,9 @@ export interface DeliveryOwner {
   /** Every delivery of the queue that is not through, by id. */
   readonly deliveries: ReadonlyIdTable<Delivery>;
   extend(delivery: Delivery, leaseMs: number): Promise<void>;
-  /** The hub has the last word on it, or nobody has: it is to be forgotten. */
+  /** The hub knows what became of it: it is to be forgotten. */
   settled(delivery: Delivery): void;
-  /** The hub says that this lease is not ours any more. */
+  /** The hub says that this lease is not ours any more, or does not take our word on it. */
   lost(delivery: Delivery, reason: string): void;
   refused(refused: Refused): void;
 }

@@ -15,6 +15,11 @@ import { isFields, isRetryable, isWireError } from "./wire-guards";
 const MAX_PACKETS_IN_FLIGHT = 8;
 /** Bytes of a packet that are not its messages. */
 const ENVELOPE_BYTES = 1_024;
+/**
+ * Characters of several messages in one packet, at the most. What V8 reads from a JSON text of 100 KiB or more it puts
+ * among what lives long at once: at the hub, a packet's worth of garbage for each packet.
+ */
+const MAX_BATCH_LENGTH = 96_000;
 /** Given up publishes after which the line is freed of them. */
 const SWEEP_EVERY = 1_000;
 
@@ -175,7 +180,7 @@ export class Outbox {
   private takeBatch(limits: Limits): Unconfirmed[] {
     const maxBatch = Math.min(this.settings.maxBatch, limits.maxBatch);
     // A packet over the hub's limit would end the connection.
-    const maxSize = limits.maxPacketBytes / MAX_BYTES_PER_CHARACTER - ENVELOPE_BYTES;
+    const maxSize = Math.min(limits.maxPacketBytes / MAX_BYTES_PER_CHARACTER - ENVELOPE_BYTES, MAX_BATCH_LENGTH);
     const batch: Unconfirmed[] = [];
     let size = 0;
     for (let entry = this.waiting.peek(); entry !== undefined; entry = this.waiting.peek()) {

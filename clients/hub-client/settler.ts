@@ -126,7 +126,7 @@ export class Settler {
       this.retryLater(delivery);
       return;
     }
-    delivery.owner.settled(delivery);
+    delivery.owner.lost(delivery, error.message);
     if (error.code !== "LEASE_LOST") delivery.owner.refused({ event: nameOf(delivery.verdict), error });
   }
 

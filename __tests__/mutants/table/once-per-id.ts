@@ -71,6 +71,13 @@ export const ONCE_PER_ID: BrokenPromise = {
       },
     },
     {
+      name: "client-forgets-what-it-finished-with-the-lease",
+      file: "clients/hub-client/consumer.ts",
+      find: 'if (delivery.verdict === "ack") this.parts.finished.add(delivery.id);',
+      replace: "",
+      caughtBy: { file: REDELIVERY, test: "and acks their messages when they are delivered again" },
+    },
+    {
       name: "client-handles-a-finished-message-again",
       file: "clients/hub-client/consumer.ts",
       find: "message.redelivered === true && this.parts.finished.has(message.id)",

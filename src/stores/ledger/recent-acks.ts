@@ -14,6 +14,8 @@ export class RecentAcks {
   private readonly ids: (string | undefined)[] = Array.from({ length: REMEMBERED }, () => undefined);
   private readonly queueNumbers = new Uint32Array(REMEMBERED);
   private readonly attempts = new Uint32Array(REMEMBERED);
+  /** Which chain each is in: to read its id again, long after, would mostly mean to fetch it from afar. */
+  private readonly chains = new Uint16Array(REMEMBERED);
   /** Place of the first of each chain, and of the one that follows each. */
   private readonly firsts = new Int32Array(REMEMBERED).fill(NOWHERE);
   private readonly nexts = new Int32Array(REMEMBERED).fill(NOWHERE);
@@ -29,6 +31,7 @@ export class RecentAcks {
     this.queueNumbers[at] = queueNo;
     this.attempts[at] = attempt;
     const chain = chainOf(queueNo, id);
+    this.chains[at] = chain;
     this.nexts[at] = this.firsts[chain] ?? NOWHERE;
     this.firsts[chain] = at;
   }
@@ -51,10 +54,9 @@ export class RecentAcks {
 
   /** Takes out what is at a place, if there is something. */
   private remove(at: number): void {
-    const id = this.ids[at];
-    if (id === undefined) return;
+    if (this.ids[at] === undefined) return;
     this.ids[at] = undefined;
-    const chain = chainOf(this.queueNumbers[at] ?? 0, id);
+    const chain = this.chains[at] ?? 0;
     const after = this.nexts[at] ?? NOWHERE;
     if (this.firsts[chain] === at) {
       this.firsts[chain] = after;

@@ -35,7 +35,8 @@ export class RowGatherer implements Gatherer {
 /** New messages that share rows, where they are so many that it pays. */
 export class BlockGatherer implements Gatherer {
   readonly copies = 0;
-  private readonly rows: AppendRow[] = [];
+  /** No literal: V8 may come to put what that makes among what lives long, and then keeps all these messages with it. */
+  private readonly rows = Array.of<AppendRow>();
 
   /** @param least so many messages. */
   constructor(private readonly least: number) {}
