@@ -1,8 +1,7 @@
 import jwt from "jsonwebtoken";
-import { setFlagsFromString } from "node:v8";
-import { runInNewContext } from "node:vm";
 import { ERRORS, type WireError } from "../../src/protocol/errors";
 import { BAD_CAPS_REQUESTS, BAD_REQUESTS, LIMITS, MALLORY, NESTED_DEPTH, UNKNOWN_EVENTS } from "./bad-requests";
+import { heapAfterCollection } from "../support/heap";
 import { handleCheck, untilIdle } from "../support/leak-check";
 import { startHub, stopHubs, type StartedHub } from "../support/start-hub";
 import { connectRefused, connectStock, type StockClient } from "../support/stock-client";
@@ -370,15 +369,6 @@ async function sayEverything(): Promise<void> {
   }
   await Promise.all(saying);
   mallory.received.length = 0;
-}
-
-/** Bytes in use, without what only waits to be collected. */
-function heapAfterCollection(): number {
-  setFlagsFromString("--expose-gc");
-  const collect = runInNewContext("gc") as () => void;
-  collect();
-  collect();
-  return process.memoryUsage().heapUsed;
 }
 
 function base64url(value: object): string {

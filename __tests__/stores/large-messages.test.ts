@@ -2,7 +2,8 @@ import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import Database from "better-sqlite3";
-import { queueAddress, sizeOf, type Delivery } from "../../src/queue/message";
+import { queueAddress, sizeOf, type Delivery, type NewMessage } from "../../src/queue/message";
+import type { Store } from "../../src/queue/store";
 import { BusyGroup } from "../../src/stores/ledger/busy-group";
 import type { Change } from "../../src/stores/ledger/journal";
 import { MemoryBudget } from "../../src/stores/ledger/memory-budget";
@@ -10,11 +11,14 @@ import { WaitingList } from "../../src/stores/ledger/waiting-list";
 import { openStore } from "../../src/stores/open-store";
 import { CALL_BYTES, unpackMessages, type Call, type Calls } from "../../src/stores/sqlite/calls";
 import { SqliteFile } from "../../src/stores/sqlite/sqlite-file";
+import { heapAfterCollection } from "../support/heap";
 import { rulesWith } from "../support/rules";
 import { packChanges, packRows } from "./packing";
 import { storedMessage } from "./stored-message";
 
 const NOW = 1_800_000_000_000;
+/** Characters of a large payload. */
+const LARGE = 2 ** 18;
 const queue = queueAddress("/", "driver");
 const ID_SETTINGS = { dedupWindowMs: 60_000, dedupMaxIds: 1_000 };
 const SETTINGS = {
@@ -139,35 +143,87 @@ describe("where the memory for what waits is spent", () => {
   });
 });
 
-test("messages that are together larger than the memory for them become due, and go out, in order", async () => {
-  const folder = fs.mkdtempSync(path.join(os.tmpdir(), "waybill-large-"));
-  const settings = { ...SETTINGS, maxQueues: 10, maxQueuesPerClient: 10, residentBytes: 2 ** 20, rules: rulesWith({}) };
-  const store = await openStore(`sqlite:${path.join(folder, "w.db")}`, settings, (error) => {
-    throw error;
-  });
+test("of messages that were read back and acked nothing stays in memory, though their ids are remembered", async () => {
+  const { store, close } = await openInFolder();
   try {
-    const payload = JSON.stringify("x".repeat(2 ** 18));
+    const ids = Array.from({ length: 100 }, (_, no) => `an-id-longer-than-a-few-characters-${no}`);
+    await store.append(ids.map((id) => ({ ...largeMessage(id), group: `of-some-length-too-${id}` })));
+    const before = heapAfterCollection();
+    const requests = [{ holder: "s1", client: "d1", limit: 10, limitBytes: 2 ** 30 }];
+    const read = new Hints(store);
+    for (let acked = 0; acked < ids.length;) {
+      const deliveries: readonly Delivery[] = await store.lease(queue, requests, NOW, 30_000);
+      if (deliveries.length === 0) await read.next();
+      const acks = deliveries.map(({ message: { id }, attempt, holder }) => {
+        return { queue, id, attempt, holder, settlement: { action: "ack" } as const };
+      });
+      await store.settle(acks);
+      acked += acks.length;
+    }
+    expect(heapAfterCollection() - before).toBeLessThan((ids.length * LARGE) / 10);
+  } finally {
+    await close();
+  }
+});
+
+test("messages that are together larger than the memory for them become due, and go out, in order", async () => {
+  const { store, close } = await openInFolder();
+  try {
     const ids = Array.from({ length: 24 }, (_, no) => `m${no}`);
-    const { priority, event, group, headers, publisher } = storedMessage(1);
-    const common = { target: queue, event, payload, priority, group, headers, publisher, publishedAt: NOW };
-    const due = { dueAt: NOW, isDueFixed: false, expiresAt: undefined };
-    await store.append(ids.map((id) => ({ ...common, ...due, id })));
+    await store.append(ids.map((id) => ({ ...largeMessage(id), dueAt: NOW })));
     await store.expire(NOW);
     expect(await store.stats(queue)).toMatchObject({ ready: 24, delayed: 0 });
 
     const given: string[] = [];
     const request = { holder: "s1", client: "d1", limit: 5, limitBytes: 2 ** 30 };
-    let hinted: () => void = () => {};
-    store.onHint(() => hinted());
+    const read = new Hints(store);
     while (given.length < ids.length) {
-      const readIn = new Promise<void>((resolve) => (hinted = resolve));
       const deliveries: readonly Delivery[] = await store.lease(queue, [request], NOW, 30_000);
-      if (deliveries.length === 0) await readIn;
+      if (deliveries.length === 0) await read.next();
       given.push(...deliveries.map(({ message }) => message.id));
     }
     expect(given).toEqual(ids);
   } finally {
-    await store.close();
-    fs.rmSync(folder, { recursive: true, force: true });
+    await close();
   }
 });
+
+/** A store with memory for four large messages. */
+async function openInFolder(): Promise<{ store: Store; close: () => Promise<void> }> {
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), "waybill-large-"));
+  const settings = { ...SETTINGS, maxQueues: 10, maxQueuesPerClient: 10, residentBytes: 2 ** 20, rules: rulesWith({}) };
+  const store = await openStore(`sqlite:${path.join(folder, "w.db")}`, settings, (error) => {
+    throw error;
+  });
+  const close = async (): Promise<void> => {
+    await store.close();
+    fs.rmSync(folder, { recursive: true, force: true });
+  };
+  return { store, close };
+}
+
+function largeMessage(id: string): NewMessage {
+  const { priority, event, group, headers, publisher } = storedMessage(1);
+  const payload = JSON.stringify("x".repeat(LARGE));
+  const times = { publishedAt: NOW, dueAt: undefined, isDueFixed: false, expiresAt: undefined };
+  return { target: queue, id, event, payload, priority, group, headers, publisher, ...times };
+}
+
+/** Waits for a store to say that there may be something ready: what it read, for one. */
+class Hints {
+  private waiting = false;
+  private wake = (): void => {};
+
+  constructor(store: Store) {
+    store.onHint(() => {
+      this.waiting = true;
+      this.wake();
+    });
+  }
+
+  /** The next one, or one that nobody has waited for yet. */
+  async next(): Promise<void> {
+    if (!this.waiting) await new Promise<void>((resolve) => (this.wake = resolve));
+    this.waiting = false;
+  }
+}

@@ -11,6 +11,13 @@ export const BOUNDED: BrokenPromise = {
   promise: "Bounded",
   mutants: [
     {
+      name: "ids-keep-what-they-came-with-in-memory",
+      file: "src/stores/sqlite/calls.ts",
+      find: "return ` ${text}`.slice(1);",
+      replace: "return text;",
+      caughtBy: { file: "__tests__/stores/large-messages.test.ts", test: "acked nothing stays in memory" },
+    },
+    {
       name: "prefetch-ignored",
       file: "src/queue/line.ts",
       find: "return prefetch - out.deliveries.size;",

@@ -301,6 +301,14 @@ export function packContentText(
   packer.number(attempts).number(failures).string(room).string(error).string(content);
 }
 
+/**
+ * The same text by itself. One that was cut out of another keeps all of that in memory, and ids and groups are remembered
+ * longer than what they came with.
+ */
+function detached(text: string): string {
+  return ` ${text}`.slice(1);
+}
+
 export function unpackMessages(packed: Packed, queueOf: (no: number) => StoredMessage["queue"]): StoredMessage[] {
   const messages: StoredMessage[] = [];
   for (const unpacker = new Unpacker(packed); !unpacker.done;) {
@@ -317,11 +325,11 @@ export function unpackMessages(packed: Packed, queueOf: (no: number) => StoredMe
       seq,
       queueNo,
       queue: queueOf(queueNo),
-      id,
+      id: detached(id),
       event,
       payload,
       priority,
-      group: group ?? undefined,
+      group: group === null ? undefined : detached(group),
       headers: headers ?? undefined,
       publisher,
       publishedAt,
