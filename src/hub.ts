@@ -34,10 +34,13 @@ export async function startHub(settings: Settings, parts: HubParts, openedStore?
   const rules = new LiveRules(settings);
   const clock = parts.clock ?? new SystemClock();
   // The rest of it is loaded while the store opens: both take their time.
-  const [store, { RunningHub }] = await Promise.all([
-    openedStore ?? openStoreOf(settings, rules, clock, parts),
-    import("./running-hub"),
-  ]);
+  const loading = import("./running-hub");
+  loading.catch(() => {});
+  const store = openedStore ?? (await openStoreOf(settings, rules, clock, parts));
+  const { RunningHub } = await loading.catch(async (error: unknown) => {
+    await store.close();
+    throw error;
+  });
   const hub = new RunningHub(settings, rules, clock, parts, store);
   try {
     await hub.start();

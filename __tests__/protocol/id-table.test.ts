@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { IdTable } from "../../src/protocol/id-table";
+import { heapAfterCollection } from "../support/heap";
 
 const step = fc.record({
   what: fc.constantFrom("set", "set", "set", "delete", "delete"),
@@ -53,4 +54,14 @@ test("keeps nothing of what has left, and what comes again comes last", () => {
   table.delete("b");
   expect(table.size).toBe(0);
   expect(table.values()).toEqual([]);
+});
+
+test("gives back most of the room that many took, once there are few", () => {
+  const table = new IdTable<Uint8Array>();
+  const before = heapAfterCollection();
+  for (let no = 0; no < 100_000; no++) table.set(`m-${no}`, new Uint8Array(0));
+  for (let no = 0; no < 100_000; no++) table.delete(`m-${no}`);
+  table.set("last", new Uint8Array(0));
+  expect(heapAfterCollection() - before).toBeLessThan(200_000);
+  expect(table.ids()).toEqual(["last"]);
 });

@@ -86,6 +86,20 @@ describe("where it listens", () => {
     expect(closed).toHaveBeenCalled();
   });
 
+  it("closes the store where the rest of it cannot be loaded", async () => {
+    const store = await memoryStore();
+    const closed = jest.spyOn(store, "close");
+    await jest.isolateModulesAsync(async () => {
+      jest.doMock("../../src/running-hub", () => {
+        throw new Error("it cannot be loaded");
+      });
+      const isolated = await import("../../src/hub");
+      await expect(isolated.createHub({ port: 0, store })).rejects.toThrow("it cannot be loaded");
+    });
+    jest.dontMock("../../src/running-hub");
+    expect(closed).toHaveBeenCalledTimes(1);
+  });
+
   it("refuses a setting that is not allowed before anything is opened", async () => {
     await expect(createHub({ leaseMs: 1, store: "memory:" })).rejects.toThrow("WAYBILL_LEASE_MS");
     await expect(createHub({ store: "nowhere:" })).rejects.toThrow("nowhere:");

@@ -1,5 +1,7 @@
 /** Entries that are looked through one by one: hashing an id costs as much. */
 const FEW = 8;
+/** Entries that an empty list keeps room for. */
+const KEPT_CAPACITY = 4_096;
 /** Slots for each entry, so that those that meet stay few. */
 const SPREAD = 2;
 /** Sets one process apart from another, so that nobody can choose ids that all meet. */
@@ -34,6 +36,7 @@ export class IdTable<Value> {
 
   set(id: string, value: Value): void {
     if (this.onlyId === id || this.size === 0) {
+      if (this.list?.isLarge) this.list = undefined;
       this.onlyId = id;
       this.only = value;
       return;
@@ -77,6 +80,11 @@ class IdList<Value> {
 
   get size(): number {
     return this.live;
+  }
+
+  /** Whether there was room for more in it than is worth keeping for the next time. */
+  get isLarge(): boolean {
+    return (this.index?.capacity ?? 0) > KEPT_CAPACITY;
   }
 
   get(id: string): Value | undefined {
