@@ -2,6 +2,7 @@ import { Fifo } from "../../clients/hub-client/fifo";
 import { FinishedIds } from "../../clients/hub-client/finished-ids";
 import { MessageIds } from "../../src/protocol/message-ids";
 import { backoffDelay } from "../../clients/hub-client/backoff";
+import { heapAfterCollection } from "../support/heap";
 
 describe("Fifo", () => {
   it("gives back in order over more than it keeps at once", () => {
@@ -14,6 +15,15 @@ describe("Fifo", () => {
     expect(line.length).toBe(20_000 - out.length);
     expect([...out, ...line.takeAll()]).toEqual(Array.from({ length: 20_000 }, (_, n) => n));
     expect([line.length, line.peek(), line.shift()]).toEqual([0, undefined, undefined]);
+  });
+
+  it("does not hold what was taken out", () => {
+    const line = new Fifo<string[]>();
+    const before = heapAfterCollection();
+    for (let n = 0; n < 10; n++) line.push(Array.from({ length: 100_000 }, () => ""));
+    for (let n = 0; n < 10; n++) line.shift();
+    expect(heapAfterCollection() - before).toBeLessThan(2_000_000);
+    expect(line.length).toBe(0);
   });
 
   it("puts back before all others", () => {

@@ -52,6 +52,18 @@ describe("publishing", () => {
     expect(payloads(hub().published())).toEqual([...numbers(25), ...numbers(5)]);
   });
 
+  it("keeps packets of several messages below 100 KiB, and sends one that is larger by itself", async () => {
+    const client = connectClient();
+    await client.ready();
+    const sizes = [...numbers(60).map(() => 4_000), 200_000, ...numbers(60).map(() => 4_000)];
+    await Promise.all(sizes.map((size, n) => client.publish(order(n, { payload: { n, text: "x".repeat(size) } }))));
+    const packets = hub().bodies("publish") as { messages: PublishMessage[] }[];
+    const shared = packets.filter(({ messages }) => messages.length > 1);
+    expect(Math.max(...shared.map((packet) => JSON.stringify(packet).length))).toBeLessThan(100 * 1_024);
+    expect(shared.length).toBeLessThan(10);
+    expect(payloads(hub().published())).toEqual(sizes.map((_, n) => n));
+  });
+
   it("refuses by itself what no packet can carry, which would end the connection", async () => {
     hub().welcome = { limits: { maxPayloadBytes: 9_000, maxBatch: 10, maxPacketBytes: 10_000, maxPrefetch: 1 } };
     const client = connectClient();

@@ -1,6 +1,6 @@
 import type { QueueAddress } from "./message";
-import type { RuleBook } from "./queue-rules";
 import type { Outstanding } from "./outstanding";
+import type { RuleBook } from "./queue-rules";
 import type { Session } from "./session";
 import type { LeaseRequest } from "./store";
 

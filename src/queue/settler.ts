@@ -29,11 +29,11 @@ export class Settler {
   /** @param queueName of the deliveries that name no queue of their own; so for `nack` and `extend`. */
   async ack(session: Session, queueName: string, refs: readonly SettleRef[]): Promise<SettleOutcome[]> {
     const outOf = outReader(session, queueName);
-    return this.settle(
-      session,
-      refs.map((ref) => settling(session, outOf(ref), ref, ACK)),
-      "acked",
-    );
+    const requests = refs.map((ref) => {
+      const out = outOf(ref);
+      return settling(session, out, ref, heldAs(out, ref), ACK);
+    });
+    return this.settle(session, requests, "acked");
   }
 
   async nack(session: Session, queueName: string, refs: readonly SettleRef[], nack: Nack): Promise<SettleOutcome[]> {
@@ -67,9 +67,9 @@ export class Settler {
     const requests: Settling[] = [];
     const places = refs.map((ref) => {
       const out = outOf(ref);
-      const delivery = out.deliveries.get(ref.id);
-      if (delivery?.attempt !== ref.attempt) return undefined;
-      return requests.push(settling(session, out, ref, decide(delivery, out.queue))) - 1;
+      const delivery = heldAs(out, ref);
+      if (delivery === undefined) return undefined;
+      return requests.push(settling(session, out, ref, delivery, decide(delivery, out.queue))) - 1;
     });
     const settled = await this.settle(session, requests, status);
     return refs.map((ref, index) => {
@@ -121,7 +121,7 @@ export class Settler {
 /** A settlement as it is asked for, with what it is of. */
 interface Settling extends SettleRequest {
   readonly out: Outstanding;
-  /** Undefined: what is out under that id, if anything, is another attempt, or the next message of that id. */
+  /** As `heldAs` found it. */
   readonly delivery: Delivery | undefined;
 }
 
@@ -153,8 +153,18 @@ function leaseLost({ id, attempt }: DeliveryRef): SettleError {
   };
 }
 
-function settling(session: Session, out: Outstanding, { id, attempt }: DeliveryRef, settlement: Settlement): Settling {
-  const found = out.deliveries.get(id);
-  const delivery = found?.attempt === attempt ? found : undefined;
+/** @returns undefined where what is out under that id, if anything, is another attempt, or the next message of that id. */
+function heldAs(out: Outstanding, { id, attempt }: DeliveryRef): Delivery | undefined {
+  const delivery = out.deliveries.get(id);
+  return delivery?.attempt === attempt ? delivery : undefined;
+}
+
+function settling(
+  session: Session,
+  out: Outstanding,
+  { id, attempt }: DeliveryRef,
+  delivery: Delivery | undefined,
+  settlement: Settlement,
+): Settling {
   return { queue: out.queue, id, attempt, holder: session.id, settlement, out, delivery };
 }

@@ -14,6 +14,13 @@ export const COSTS: BrokenPromise = {
       caughtBy: { file: COUNTS, test: "take few enough: packetsIn" },
     },
     {
+      name: "client-sends-packets-that-live-long-where-they-are-read",
+      file: "clients/hub-client/outbox.ts",
+      find: "const MAX_BATCH_LENGTH = 96_000;",
+      replace: "const MAX_BATCH_LENGTH = 960_000;",
+      caughtBy: { file: "__tests__/clients/publish.test.ts", test: "several messages below 100 KiB" },
+    },
+    {
       name: "client-sends-a-packet-for-each-ack",
       file: "clients/hub-client/settler.ts",
       find: "batch.length < maxBatch &&",
