@@ -1,5 +1,6 @@
 import fs from "node:fs";
 import path from "node:path";
+import Database from "better-sqlite3";
 import { examine } from "../../src/stores/sqlite/examination";
 import { salvage, type SalvageReport } from "../../src/stores/sqlite/salvage/salvage";
 import {
@@ -159,6 +160,38 @@ test(`${WIPES} wiped stretches of pages: found, and what is not on them is saved
   }
 }, 60_000);
 
+test.each(["blocks", "block_runs"])(
+  "where nothing leads to %s any more, all of them are found, as doubtful at the most",
+  (table) => {
+    const before = contentsOf(inFolder("closed.db"));
+    const { faults, report, saved, savedFaults } = tryDamage("closed.db", (file) => {
+      const bytes = fs.readFileSync(file);
+      const root = rootOf(file, table);
+      // A page with others below it: of these, nothing is wiped.
+      expect(bytes[(root - 1) * PAGE_BYTES]).toBe(5);
+      fs.writeFileSync(file, bytes.fill(0, (root - 1) * PAGE_BYTES, root * PAGE_BYTES));
+      return `the root of ${table} wiped`;
+    });
+    expect(faults).not.toEqual([]);
+    expect(savedFaults).toEqual([]);
+    expect([...before.messages].filter(([seq, row]) => saved.messages.get(seq) !== row)).toEqual([]);
+    expect(broughtBack(before, saved, report)).toEqual([]);
+  },
+);
+
+test("contents that their heads miss are found, and told to be lost, though each row there is whole", () => {
+  const before = contentsOf(inFolder("closed.db"));
+  const { faults, report, saved } = tryDamage("closed.db", (file) => {
+    const database = new Database(file);
+    database.exec("DELETE FROM block_runs WHERE first_seq = (SELECT max(first_seq) FROM block_runs)");
+    database.close();
+    return "a run deleted";
+  });
+  expect(faults).toEqual(["contents of blocks do not match their heads"]);
+  expect(saved.messages.size).toBeLessThan(before.messages.size);
+  expect(unaccounted(before, saved, report)).toEqual([]);
+});
+
 describe("the log of a crash", () => {
   test("that is gone is missed by the mark beside it", () => {
     const { faults, report } = tryDamage("crashed.db", (file) => {
@@ -203,6 +236,13 @@ describe("the log of a crash", () => {
     expect(saved).toEqual(contentsOfCrashed());
   });
 });
+
+function rootOf(file: string, table: string): number {
+  const database = new Database(file, { readonly: true });
+  const root = Number(database.prepare("SELECT rootpage FROM sqlite_schema WHERE name = ?").pluck().get(table));
+  database.close();
+  return root;
+}
 
 /** The same numbers for the same seed (mulberry32). */
 function randomFrom(start: number): (below: number) => number {

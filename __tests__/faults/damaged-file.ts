@@ -6,7 +6,7 @@ import Database from "better-sqlite3";
 import { queueAddress, roomAddress, type NewMessage, type QueueAddress } from "../../src/queue/message";
 import type { Store } from "../../src/queue/store";
 import { readSettings } from "../../src/read-config";
-import { beginsOf, BlockHeads } from "../../src/stores/sqlite/block";
+import { BlockContents, BlockHeads } from "../../src/stores/sqlite/block";
 import { StoredBlock } from "../../src/stores/sqlite/block-index";
 import { readContent } from "../../src/stores/sqlite/content-check";
 import { CommitMark } from "../../src/stores/sqlite/commit-mark";
@@ -103,18 +103,17 @@ export function contentsOf(file: string): Contents {
 /** Of messages that share rows the same as of those that have one, but for those that are gone. */
 function messagesInBlocks(database: Database.Database): unknown[][] {
   const address = database.prepare("SELECT address FROM queues WHERE no = ?").pluck();
+  const text = database.prepare("SELECT text FROM block_runs WHERE first_seq = ?").pluck();
   const rows = database.prepare(
-    "SELECT b.first_seq, b.heads, b.text, s.gone FROM blocks b LEFT JOIN block_states s USING (first_seq)",
+    "SELECT b.first_seq, b.heads, s.gone FROM blocks b LEFT JOIN block_states s USING (first_seq)",
   );
-  return (rows.raw().all() as [number, Buffer, string, Buffer | null][]).flatMap(([firstSeq, cells, text, gone]) => {
+  return (rows.raw().all() as [number, Buffer, Buffer | null][]).flatMap(([firstSeq, cells, gone]) => {
     const heads = BlockHeads.of(firstSeq, cells);
-    const block = new StoredBlock(firstSeq, heads.count, text.length);
+    const contents = new BlockContents(heads, (runSeq) => String(text.get(runSeq)));
+    const block = new StoredBlock(firstSeq, heads.count, heads.length);
     if (gone) block.removeAll(gone);
-    const begins = beginsOf(heads);
     return [...block.places()].map((place) => {
-      const begin = begins[place] ?? 0;
-      const content = readContent(text.slice(begin, begin + heads.contentLength(place)));
-      const { id, event, payload, group, publisher } = content;
+      const { id, event, payload, group, publisher } = readContent(contents.content(place));
       const queue = address.get(heads.queueNo(place)) ?? null;
       return [firstSeq + place, queue, heads.priority(place), null, null, id, event, payload, group, publisher];
     });

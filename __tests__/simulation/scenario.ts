@@ -106,7 +106,7 @@ export function drawScenario(random: Random, ofStorage: Random): Scenario {
 }
 
 function drawBlockLimits(random: Random): BlockLimits {
-  return { goneLength: random.pick([-LARGE, 500, 5_000, LARGE]), mostLanes: random.pick([1, 2, 16]) };
+  return { goneLength: random.pick([-LARGE, 500, 5_000, LARGE]) };
 }
 
 function drawHub(random: Random, leaseMs: number, queues: readonly string[]): Omit<HubSettings, "leastInBlock"> {

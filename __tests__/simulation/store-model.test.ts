@@ -94,10 +94,10 @@ const SUBJECTS: readonly Subject[] = [
     run: (commands) => runOnSqlite(commands, new SqliteInProcess(1)),
   },
   {
-    name: "SQLite on this thread, in blocks that are soon taken apart",
+    name: "SQLite on this thread, in blocks of which leftovers soon get rows",
     runs: 200,
     commands: histories(100, 2),
-    run: (commands) => runOnSqlite(commands, new SqliteInProcess(2, { goneLength: 500, mostLanes: 2 })),
+    run: (commands) => runOnSqlite(commands, new SqliteInProcess(2, { goneLength: 500 })),
   },
   {
     name: "SQLite in its own thread, closed and crashed in between",

@@ -1,7 +1,7 @@
 /** Messages that share rows of the file: what goes in, what is taken out, and what a commit that fails leaves of it. */
 import Database from "better-sqlite3";
 import type { AppendRow, Change, StoredMessage } from "../../src/stores/ledger/journal";
-import { BlockContents, BlockHeads, checksOf, damagedPlaces, packBlocks } from "../../src/stores/sqlite/block";
+import { BlockContents, BlockHeads, packBlocks, type PackedBlock } from "../../src/stores/sqlite/block";
 import type { BlockLimits } from "../../src/stores/sqlite/blocks";
 import { unpackMessages, type Call, type Calls } from "../../src/stores/sqlite/calls";
 import { readContent } from "../../src/stores/sqlite/content-check";
@@ -95,6 +95,19 @@ const seqsOf = (messages: readonly StoredMessage[]): number[] => messages.map(({
 const count = (table: string): number => Number(database.prepare(`SELECT count(*) FROM ${table}`).pluck().get());
 const range = (from: number, to: number): number[] => Array.from({ length: to - from + 1 }, (_, at) => from + at);
 
+/** What messages say and where they are, of the first block of some. */
+function contentsOf(rows: readonly AppendRow[]): { readonly heads: BlockHeads; readonly contents: BlockContents } {
+  const [block] = packBlocks(rows);
+  if (block === undefined) throw new Error("there is no block");
+  const heads = BlockHeads.of(block.firstSeq, Buffer.from(block.heads.buffer));
+  return { heads, contents: new BlockContents(heads, (firstSeq) => runsOf(block, heads).get(firstSeq) ?? "") };
+}
+
+function runsOf({ text }: PackedBlock, heads: BlockHeads): Map<number, string> {
+  let begin = 0;
+  return new Map([...heads.runs()].map(({ firstSeq, length }) => [firstSeq, text.slice(begin, (begin += length))]));
+}
+
 describe("a block's form", () => {
   it("holds what messages say, whatever that is", () => {
     const texts = ['{"a":"é 漢字 🚚\\n"}', "null", JSON.stringify("x".repeat(9_000)), '"a\\nb"', "{}"];
@@ -105,10 +118,7 @@ describe("a block's form", () => {
         at % 2 === 0,
       ),
     );
-    const [block] = packBlocks(rows);
-    if (block === undefined) throw new Error("there is no block");
-    const heads = BlockHeads.of(1, Buffer.from(block.heads.buffer));
-    const contents = new BlockContents(heads, block.text, checksOf(heads, block.text));
+    const { heads, contents } = contentsOf(rows);
     rows.forEach(({ message, resident }, place) => {
       const { id, event, payload, priority, group = null, headers = null, publisher, publishedAt } = message;
       expect(readContent(contents.content(place))).toEqual({
@@ -136,20 +146,26 @@ describe("a block's form", () => {
     expect(Math.max(...long.map(({ text }) => text.length))).toBeLessThan(160_000);
   });
 
-  it("tells which messages are damaged, and about which it cannot be sure", () => {
-    const [block] = packBlocks(rowsOf(1, 60, () => ({ payload: JSON.stringify("x".repeat(300)) })));
-    if (block === undefined) throw new Error("there is no block");
-    const heads = new BlockHeads(1, block.heads);
-    const checks = checksOf(heads, block.text);
-    expect(damagedPlaces(heads, block.text, checks)).toEqual([]);
-    const at = Math.floor(block.text.length / 2);
-    const damaged = damagedPlaces(heads, `${block.text.slice(0, at)}?${block.text.slice(at + 1)}`, checks);
-    expect(damaged.length).toBeGreaterThan(0);
-    expect(damaged.length).toBeLessThan(20);
-    expect(damagedPlaces(heads, block.text.slice(0, at), checks).length).toBeGreaterThan(25);
-    expect(damagedPlaces(heads, `${block.text}x`, checks)).toEqual([59]);
-    expect(damagedPlaces(heads, block.text, checks.subarray(0, checks.length - 4)).length).toBeGreaterThan(0);
-    expect(damagedPlaces(new BlockHeads(2, block.heads), block.text, checks)).toEqual(range(0, 59));
+  it("is read in runs of about a page", () => {
+    const { heads, contents } = contentsOf(rowsOf(1, 60, () => ({ payload: JSON.stringify("x".repeat(300)) })));
+    const runs = [...heads.runs()];
+    expect(runs.length).toBeGreaterThan(4);
+    for (const { length } of runs.slice(0, -1)) expect([length >= 3_500, length < 4_000]).toEqual([true, true]);
+    expect(runs.map(({ first }) => first)).toEqual([0, ...runs.slice(0, -1).map(({ next }) => next)]);
+    expect(runs[runs.length - 1]?.next).toBe(60);
+    // In any order, and there and back.
+    for (const place of [59, 0, 30, 31, 11, 10, 59])
+      expect(readContent(contents.content(place)).id).toBe(`m${place + 1}`);
+  });
+
+  it("has a run for each message that is as long as one", () => {
+    const { heads } = contentsOf(rowsOf(5, 4, () => ({ payload: JSON.stringify("x".repeat(5_000)) })));
+    expect([...heads.runs()].map(({ firstSeq, first, next }) => [firstSeq, first, next])).toEqual([
+      [5, 0, 1],
+      [6, 1, 2],
+      [7, 2, 3],
+      [8, 3, 4],
+    ]);
   });
 });
 
@@ -278,19 +294,11 @@ describe("a transaction that fails", () => {
     expect(seqsOf(page())).toEqual([...range(2, 10), ...range(21, 30)]);
   });
 
-  it("leaves a block of very many lanes that it would have taken apart to each of them", () => {
-    crash({ goneLength: 2 ** 25, mostLanes: 2 });
-    commit(append(rowsOf(1, 9, (seq) => ({ queueNo: 1 + (seq % 3) }))));
-    const pageOf = (queueNo: number): Call => ({
-      kind: "page",
-      argument: { queueNo, priority: 4, afterSeq: 0, limit: 10, limitBytes: 2 ** 30 },
-    });
-    fail(pageOf(1), pageOf(2));
-    expect([2, 3, 1].map((queueNo) => seqsOf(page(0, queueNo)))).toEqual([
-      [1, 4, 7],
-      [2, 5, 8],
-      [3, 6, 9],
-    ]);
+  it("leaves a block to its lane that it would have emptied before it was read", () => {
+    commit(append(rowsOf(1, 8)));
+    const argument = { queueNo: 1, priority: 4, afterSeq: 0, limit: 10, limitBytes: 2 ** 30 };
+    fail(change(...range(1, 8).map(end)), { kind: "page", argument });
+    expect(seqsOf(page())).toEqual(range(1, 8));
   });
 
   it("leaves nothing of a block for which there is no room", () => {
@@ -316,14 +324,14 @@ describe("a transaction that fails", () => {
 describe("what is left of blocks", () => {
   it("gets rows of its own where much lies about that is gone", () => {
     database.close();
-    open({ goneLength: 1_000, mostLanes: 16 });
+    open({ goneLength: 1_000 });
     commit({ kind: "queue", argument: { no: 1, address: "/:queue-1", creator: "acme" } });
     for (let block = 0; block < 10; block++) commit(append(rowsOf(block * 10 + 1, 10)));
     for (let block = 0; block < 10; block++) commit(change(...range(block * 10 + 1, block * 10 + 9).map(end)));
     expect(count("messages")).toBeGreaterThan(4);
     expect(count("blocks") + count("messages")).toBe(10);
     expect(seqsOf(page())).toEqual(range(1, 10).map((block) => block * 10));
-    crash({ goneLength: 1_000, mostLanes: 16 });
+    crash({ goneLength: 1_000 });
     expect(seqsOf(page())).toEqual(range(1, 10).map((block) => block * 10));
   });
 
@@ -334,7 +342,7 @@ describe("what is left of blocks", () => {
   });
 
   it("may have been out there, too, if it was in memory as it was stored", () => {
-    const limits = { goneLength: -Infinity, mostLanes: 16 };
+    const limits = { goneLength: -Infinity };
     crash(limits);
     commit(append(range(1, 20).map((seq) => rowOf(seq, {}, true))));
     commit(change(...range(1, 19).map(end)));
@@ -344,23 +352,51 @@ describe("what is left of blocks", () => {
   });
 });
 
-test("a block of very many lanes is taken apart by the first that is read from it, and no attempt is given twice", () => {
+test("each of very many lanes in a block finds its own, and no attempt is given twice", () => {
   const lanes = (seq: number): Partial<StoredMessage> => ({ queueNo: 1 + (seq % 3), priority: seq % 10 });
-  const limits = { goneLength: 2 ** 25, mostLanes: 4 };
-  crash(limits);
   commit(append(rowsOf(1, 60, lanes).map((row) => ({ ...row, resident: row.message.seq % 2 === 0 }))));
   expect(seqsOf(page(0, 2, 1))).toEqual([1, 31]);
-  expect([count("blocks"), count("messages")]).toEqual([0, 60]);
-  crash(limits);
+  expect(seqsOf(page(1, 2, 1))).toEqual([31]);
+  crash();
   const all = [1, 2, 3].flatMap((queueNo) => range(0, 9).flatMap((priority) => page(0, queueNo, priority)));
   expect(seqsOf(all).sort((left, right) => left - right)).toEqual(range(1, 60));
   for (const { seq, attempts } of all)
     if (seq % 2 === 0 || seq === 1 || seq === 31) expect([seq, attempts > 0]).toEqual([seq, true]);
+  expect([count("blocks"), count("messages")]).toEqual([1, 0]);
+});
+
+describe("a run of contents", () => {
+  const long = (seq: number): Partial<StoredMessage> => ({ payload: JSON.stringify(`${seq}`.repeat(200)) });
+  const runs = (): number[] =>
+    database.prepare("SELECT first_seq FROM block_runs ORDER BY 1").pluck().all() as number[];
+
+  beforeEach(() => commit(append(rowsOf(1, 60, long))));
+
+  it.each([
+    ["is damaged", "UPDATE block_runs SET text = replace(text, 'm', 'n') WHERE first_seq = ?"],
+    ["is another one's", "UPDATE block_runs SET text = (SELECT text FROM block_runs LIMIT 1) WHERE first_seq = ?"],
+    ["is bytes, no text", "UPDATE block_runs SET text = CAST(text AS BLOB) WHERE first_seq = ?"],
+    ["is missing", "DELETE FROM block_runs WHERE first_seq = ?"],
+  ])("that %s is served to nobody, and hinders no other", (_what, sql) => {
+    const [, second = 0, third = 0] = runs();
+    database.prepare(sql).run(second);
+    expect(seqsOf(page(0, 1, 4, second - 1))).toEqual(range(1, second - 1));
+    expect(() => page(second - 1, 1, 4, 1)).toThrow(/is not what was stored/);
+    expect(seqsOf(page(third - 1))).toEqual(range(third, 60));
+  });
+
+  it("goes with the last message of its block", () => {
+    expect(runs().length).toBeGreaterThan(4);
+    commit(change(...range(1, 59).map(end)));
+    expect(page().map(({ seq, payload }) => [seq, payload])).toEqual([[60, long(60).payload]]);
+    commit(change(end(60)));
+    expect(runs()).toEqual([]);
+  });
 });
 
 test.each([
   ["heads", "UPDATE blocks SET heads = zeroblob(length(heads))"],
-  ["checks", "UPDATE blocks SET checks = zeroblob(length(checks))"],
+  ["checks", "UPDATE blocks SET heads_check = heads_check + 1"],
   ["gone", "UPDATE block_states SET gone = zeroblob(length(gone))"],
   ["state_check", "UPDATE block_states SET state_check = state_check + 1"],
   ["attempts", "UPDATE block_states SET attempts = zeroblob(40)"],

@@ -1,14 +1,14 @@
-import { crc32 } from "node:zlib";
 import type { Database, Statement } from "better-sqlite3";
-import { areHeadsWhole, BlockContents, BlockHeads, checksOf, type PackedBlock } from "./block";
+import { BlockContents, BlockHeads, headsCheck, runCheck, stateCheck, type PackedBlock } from "./block";
 import { StoredBlock } from "./block-index";
 import { DamagedError } from "./damage";
 
-type BlockRow = readonly [heads: Buffer, checks: Buffer, text: string];
-type HeadRow = readonly [
+type HeadsRow = readonly [heads: Buffer, check: number];
+type RunRow = readonly [text: string, check: number];
+type BlockRow = readonly [
   firstSeq: number,
   heads: Buffer,
-  checks: Buffer,
+  check: number,
   gone: Buffer | null,
   attempts: Buffer | null,
   stateCheck: number | null,
@@ -16,34 +16,44 @@ type HeadRow = readonly [
 
 /** Blocks as rows of the file: what was stored, which stays as it is, and beside it what has become of it since. */
 export class BlockRows {
-  private readonly insertRow: Statement;
-  private readonly deleteRow: Statement;
+  private readonly insertHeads: Statement;
+  private readonly deleteHeads: Statement;
+  private readonly insertRun: Statement;
+  private readonly deleteRuns: Statement;
   private readonly saveState: Statement;
   private readonly deleteState: Statement;
-  private readonly row: Statement;
-  private readonly headRows: Statement;
-  private readonly headsOfRow: Statement;
+  private readonly headsRow: Statement;
+  private readonly runRow: Statement;
+  private readonly allRows: Statement;
 
   constructor(database: Database) {
-    this.insertRow = database.prepare("INSERT INTO blocks (first_seq, heads, checks, text) VALUES (?, ?, ?, ?)");
-    this.deleteRow = database.prepare("DELETE FROM blocks WHERE first_seq = ?");
+    this.insertHeads = database.prepare("INSERT INTO blocks (first_seq, heads, heads_check) VALUES (?, ?, ?)");
+    this.deleteHeads = database.prepare("DELETE FROM blocks WHERE first_seq = ?");
+    this.insertRun = database.prepare("INSERT INTO block_runs (first_seq, text, text_check) VALUES (?, ?, ?)");
+    this.deleteRuns = database.prepare("DELETE FROM block_runs WHERE first_seq BETWEEN ? AND ?");
     this.saveState = database.prepare(
       "INSERT OR REPLACE INTO block_states (first_seq, gone, attempts, state_check) VALUES (?, ?, ?, ?)",
     );
     this.deleteState = database.prepare("DELETE FROM block_states WHERE first_seq = ?");
-    this.row = database.prepare("SELECT heads, checks, text FROM blocks WHERE first_seq = ?").raw();
-    this.headRows = database
+    this.headsRow = database.prepare("SELECT heads, heads_check FROM blocks WHERE first_seq = ?").raw();
+    this.runRow = database.prepare("SELECT text, text_check FROM block_runs WHERE first_seq = ?").raw();
+    this.allRows = database
       .prepare(
-        `SELECT b.first_seq, b.heads, b.checks, s.gone, s.attempts, s.state_check
+        `SELECT b.first_seq, b.heads, b.heads_check, s.gone, s.attempts, s.state_check
          FROM blocks b LEFT JOIN block_states s ON s.first_seq = b.first_seq ORDER BY b.first_seq`,
       )
       .raw();
-    this.headsOfRow = database.prepare("SELECT heads FROM blocks WHERE first_seq = ?").pluck();
   }
 
-  insert({ firstSeq, heads, text }: PackedBlock): void {
-    const cells = Buffer.from(heads.buffer, heads.byteOffset, heads.byteLength);
-    this.insertRow.run(firstSeq, cells, checksOf(new BlockHeads(firstSeq, heads), text), text);
+  insert({ firstSeq, heads: cells, text }: PackedBlock): void {
+    const heads = new BlockHeads(firstSeq, cells);
+    const bytes = Buffer.from(cells.buffer, cells.byteOffset, cells.byteLength);
+    this.insertHeads.run(firstSeq, bytes, headsCheck(heads));
+    let begin = 0;
+    for (const run of heads.runs()) {
+      const runText = text.slice(begin, (begin += run.length));
+      this.insertRun.run(run.firstSeq, runText, runCheck(run.firstSeq, runText));
+    }
   }
 
   save({ firstSeq, count, gone = new Uint8Array((count + 7) >> 3), attempts }: StoredBlock): void {
@@ -51,29 +61,32 @@ export class BlockRows {
     this.saveState.run(firstSeq, gone, counts, stateCheck(firstSeq, gone, counts));
   }
 
-  delete({ firstSeq }: StoredBlock): void {
-    this.deleteRow.run(firstSeq);
+  delete({ firstSeq, lastSeq }: StoredBlock): void {
+    this.deleteHeads.run(firstSeq);
+    this.deleteRuns.run(firstSeq, lastSeq);
     this.deleteState.run(firstSeq);
   }
 
-  /** @throws DamagedError when it is not what was stored. */
-  read({ firstSeq }: StoredBlock): BlockContents {
-    const row = this.row.get(firstSeq) as BlockRow | undefined;
-    if (row === undefined) throw new DamagedError(`the messages from ${firstSeq} on are not there any more`);
-    const [heads, checks, text] = row;
-    return new BlockContents(BlockHeads.of(firstSeq, heads), text, checks);
+  /** @throws DamagedError when they are not what was stored. */
+  heads({ firstSeq }: StoredBlock): BlockHeads {
+    const [bytes, check] = (this.headsRow.get(firstSeq) ?? []) as Partial<HeadsRow>;
+    const heads = BlockHeads.of(firstSeq, bytes ?? Buffer.alloc(0));
+    if (headsCheck(heads) !== check) throw new DamagedError(`message ${firstSeq} is not what was stored`);
+    return heads;
   }
 
-  heads({ firstSeq }: StoredBlock): BlockHeads {
-    return BlockHeads.of(firstSeq, this.headsOfRow.get(firstSeq) as Buffer);
+  /** @throws DamagedError when its heads are not what was stored. */
+  contents(block: StoredBlock): BlockContents {
+    return new BlockContents(this.heads(block), (firstSeq) => this.runText(firstSeq));
   }
 
   /** All blocks in order, with their heads. @throws DamagedError when one is not what was stored. */
   *all(): Iterable<{ readonly block: StoredBlock; readonly heads: BlockHeads }> {
-    for (const row of this.headRows.iterate() as IterableIterator<HeadRow>) {
-      const [firstSeq, headBytes, checks, gone, attempts, check] = row;
+    for (const row of this.allRows.iterate() as IterableIterator<BlockRow>) {
+      const [firstSeq, headBytes, check, gone, attempts, checkOfState] = row;
       const heads = BlockHeads.of(firstSeq, headBytes);
-      const isWhole = areHeadsWhole(heads, checks) && (gone === null || stateCheck(firstSeq, gone, attempts) === check);
+      const isWhole =
+        headsCheck(heads) === check && (gone === null || stateCheck(firstSeq, gone, attempts) === checkOfState);
       if (!isWhole) throw new DamagedError(`message ${firstSeq}, or what is stored with it, is not what was stored`);
       const block = new StoredBlock(firstSeq, heads.count, heads.length);
       if (gone !== null) block.removeAll(gone);
@@ -81,10 +94,11 @@ export class BlockRows {
       yield { block, heads };
     }
   }
-}
 
-/** The checksum of what has become of a block's messages. */
-export function stateCheck(firstSeq: number, gone: Uint8Array, attempts: Uint8Array | null): number {
-  const check = crc32(gone, crc32(String(firstSeq)));
-  return attempts === null ? check : crc32(attempts, check);
+  private runText(firstSeq: number): string {
+    const [text, check] = (this.runRow.get(firstSeq) ?? []) as Partial<RunRow>;
+    // Bytes are no text, also where they read the same.
+    if (typeof text === "string" && runCheck(firstSeq, text) === check) return text;
+    throw new DamagedError(`message ${firstSeq} is not what was stored`);
+  }
 }

@@ -2,26 +2,30 @@ import { crc32 } from "node:zlib";
 import { sizeOf } from "../../queue/message";
 import type { AppendRow } from "../ledger/journal";
 import { contentText } from "./content-check";
-import { DamagedError } from "./damage";
 
 /**
- * Messages that came together, in one row of the file: their contents in a row, as one text, and a head for each of them.
- * They have seqs that follow one another, so that a seq leads to its place.
+ * Messages that came together, with seqs that follow one another, so that a seq leads to its place. The file has a row of
+ * their heads, and their contents in runs of about a page, so that one message is read by its run.
  */
 export interface PackedBlock {
   readonly firstSeq: number;
-  /** Of each message: queue, priority and whether it may be leased at once, length of its content, bytes as `sizeOf` counts. */
+  /**
+   * Of each message: queue; priority, whether it may be leased at once, and whether a run begins with it; length of its
+   * content; bytes as `sizeOf` counts.
+   */
   readonly heads: Uint32Array;
+  /** All contents, one after the other. */
   readonly text: string;
 }
 
 const HEAD_CELLS = 4;
 const PRIORITY_BITS = 0xf;
 const RESIDENT_BIT = 0x10;
-/** Characters of contents past which the next message begins another block: what is read for one of them is not too much. */
+const RUN_BIT = 0x20;
+/** Characters of contents past which the next message begins another block: heads that are read for one are not too many. */
 const BLOCK_LENGTH = 2 ** 17;
-/** Characters of contents that have a checksum together, at the least: about what one page of the file holds. */
-const CHECKED_LENGTH = 4_096;
+/** Characters of contents past which the next message begins another run: with one more, about a page of the file. */
+const RUN_LENGTH = 3_500;
 
 /** Whether a message can be in a block: one that has its times and places changed by itself has a row of its own. */
 export function fitsBlock({ message, dueAt }: AppendRow): boolean {
@@ -34,6 +38,7 @@ export function packBlocks(rows: readonly AppendRow[]): PackedBlock[] {
   let firstSeq = 0;
   let heads: number[] = [];
   let text = "";
+  let runBegin = 0;
   const end = (): void => {
     if (heads.length > 0) blocks.push({ firstSeq, heads: Uint32Array.from(heads), text });
     heads = [];
@@ -46,7 +51,10 @@ export function packBlocks(rows: readonly AppendRow[]): PackedBlock[] {
       firstSeq = seq;
     }
     const content = contentText(message);
-    heads.push(queueNo, resident ? priority | RESIDENT_BIT : priority, content.length, sizeOf(message));
+    const beginsRun = heads.length === 0 || text.length - runBegin >= RUN_LENGTH;
+    if (beginsRun) runBegin = text.length;
+    const bits = (resident ? RESIDENT_BIT : 0) | (beginsRun ? RUN_BIT : 0);
+    heads.push(queueNo, priority | bits, content.length, sizeOf(message));
     text += content;
   }
   end();
@@ -97,98 +105,103 @@ export class BlockHeads {
     return this.cells[place * HEAD_CELLS + 3] ?? 0;
   }
 
+  isOfLane(place: number, queueNo: number, priority: number): boolean {
+    return this.queueNo(place) === queueNo && this.priority(place) === priority;
+  }
+
   /** Characters of all contents. */
   get length(): number {
     let length = 0;
     for (let place = 0; place < this.count; place++) length += this.contentLength(place);
     return length;
   }
+
+  /** The place with which the run begins that a message is in. */
+  runOf(place: number): number {
+    let first = place;
+    while (first > 0 && !this.beginsRun(first)) first--;
+    return first;
+  }
+
+  /** Where in its run the content of a message begins. */
+  beginInRun(place: number): number {
+    let begin = 0;
+    for (let each = this.runOf(place); each < place; each++) begin += this.contentLength(each);
+    return begin;
+  }
+
+  /** All runs, in order. */
+  *runs(): Iterable<Run> {
+    for (let first = 0, next = 0; first < this.count; first = next) {
+      let length = 0;
+      do length += this.contentLength(next++);
+      while (next < this.count && !this.beginsRun(next));
+      yield { first, next, firstSeq: this.firstSeq + first, length };
+    }
+  }
+
+  private beginsRun(place: number): boolean {
+    return ((this.cells[place * HEAD_CELLS + 1] ?? 0) & RUN_BIT) !== 0;
+  }
 }
 
-/** A block with its contents, all of them what was stored. */
-export class BlockContents {
-  /** Where the content of each message begins. */
-  private readonly begins: Int32Array;
+/** Messages of which the contents are in a row of the file together: from one place to before another. */
+export interface Run {
+  readonly first: number;
+  readonly next: number;
+  /** The seq of the first of them. */
+  readonly firstSeq: number;
+  /** Characters of their contents. */
+  readonly length: number;
+}
 
-  /** @throws DamagedError when one of them is not what was stored. */
+/** What a block's messages say, read from the file a run at a time. */
+export class BlockContents {
+  /** What was read last: the place with which it begins. */
+  private run = -1;
+  private text = "";
+
+  /** @param read gives the text of the run that begins with a seq. */
   constructor(
     readonly heads: BlockHeads,
-    private readonly text: string,
-    checks: Buffer,
-  ) {
-    const [damaged] = damagedPlaces(heads, text, checks);
-    if (damaged !== undefined) throw new DamagedError(`message ${heads.firstSeq + damaged} is not what was stored`);
-    this.begins = beginsOf(heads);
-  }
+    private readonly read: (firstSeq: number) => string,
+  ) {}
 
-  /** As `contentText` has it. */
+  /** As `contentText` has it. @throws DamagedError when it is not what was stored. */
   content(place: number): string {
-    const from = this.begins[place] ?? 0;
-    return this.text.slice(from, from + this.heads.contentLength(place));
+    this.open(this.heads.runOf(place));
+    const begin = this.heads.beginInRun(place);
+    return this.text.slice(begin, begin + this.heads.contentLength(place));
   }
 
-  /** Whether a text stands somewhere in it. */
-  includes(part: string): boolean {
-    return this.text.includes(part);
+  /** Places of the messages in runs that have a text somewhere. @throws DamagedError when one is not what was stored. */
+  *placesNear(part: string): Iterable<number> {
+    for (const { first, next } of this.heads.runs()) {
+      this.open(first);
+      if (!this.text.includes(part)) continue;
+      for (let place = first; place < next; place++) yield place;
+    }
+  }
+
+  private open(run: number): void {
+    if (run === this.run) return;
+    this.text = this.read(this.heads.firstSeq + run);
+    this.run = run;
   }
 }
 
-/** Where in the text the content of each message begins. */
-export function beginsOf(heads: BlockHeads): Int32Array {
-  const begins = new Int32Array(heads.count);
-  for (let place = 0, at = 0; place < heads.count; at += heads.contentLength(place++)) begins[place] = at;
-  return begins;
-}
-
-/** The checksums of a block: of its heads, and of each run of contents. */
-export function checksOf(heads: BlockHeads, text: string): Buffer {
-  const checks = [headsCheck(heads)];
-  eachRun(heads, (_places, from, to) => checks.push(crc32(text.slice(from, to))));
-  const bytes = Buffer.alloc(checks.length * 4);
-  checks.forEach((check, place) => bytes.writeUInt32LE(check, place * 4));
-  return bytes;
-}
-
-/** Whether the heads are what was stored. */
-export function areHeadsWhole(heads: BlockHeads, checks: Buffer): boolean {
-  return checks.length >= 4 && checks.readUInt32LE(0) === headsCheck(heads);
-}
-
-/** Places of the messages that are not what was stored, as far as checksums tell; all of them where the heads are not. */
-export function damagedPlaces(heads: BlockHeads, text: string, checks: Buffer): number[] {
-  const damaged: number[] = [];
-  const areWhole = areHeadsWhole(heads, checks);
-  let run = 1;
-  eachRun(heads, ([first, next], from, to) => {
-    const check = 4 * run++;
-    const isWhole =
-      areWhole &&
-      to <= text.length &&
-      check + 4 <= checks.length &&
-      crc32(text.slice(from, to)) === checks.readUInt32LE(check);
-    for (let place = first; !isWhole && place < next; place++) damaged.push(place);
-  });
-  const isRight = checks.length === 4 * run && text.length === heads.length;
-  return isRight || damaged.length > 0 ? damaged : [Math.max(0, heads.count - 1)];
-}
-
-function headsCheck({ firstSeq, cells }: BlockHeads): number {
+/** The checksum of a block's heads. */
+export function headsCheck({ firstSeq, cells }: BlockHeads): number {
   return crc32(new Uint8Array(cells.buffer, cells.byteOffset, cells.byteLength), crc32(String(firstSeq)));
 }
 
-/** @param take told of the places of each run's messages, from one to before another, and where in the text they stand. */
-function eachRun(
-  heads: BlockHeads,
-  take: (places: readonly [first: number, next: number], from: number, to: number) => void,
-): void {
-  let first = 0;
-  let from = 0;
-  let to = 0;
-  for (let place = 0; place < heads.count; place++) {
-    to += heads.contentLength(place);
-    if (to - from < CHECKED_LENGTH && place < heads.count - 1) continue;
-    take([first, place + 1], from, to);
-    first = place + 1;
-    from = to;
-  }
+/** The checksum of a run's contents. */
+export function runCheck(firstSeq: number, text: string): number {
+  return crc32(text, crc32(String(firstSeq)));
+}
+
+/** The checksum of what has become of a block's messages. */
+export function stateCheck(firstSeq: number, gone: Uint8Array, attempts: Uint8Array | null): number {
+  const check = crc32(gone, crc32(String(firstSeq)));
+  return attempts === null ? check : crc32(attempts, check);
 }

@@ -13,11 +13,9 @@ import type { Attempted, MessageRows } from "./message-rows";
 export interface BlockLimits {
   /** Characters of messages that are gone which may lie about in blocks, besides as many as there are of those that wait. */
   readonly goneLength: number;
-  /** In a block with messages of more lanes than this, reading it for each of them costs more than a row for each message. */
-  readonly mostLanes: number;
 }
 
-const USUAL_LIMITS: BlockLimits = { goneLength: 2 ** 25, mostLanes: 16 };
+const USUAL_LIMITS: BlockLimits = { goneLength: 2 ** 25 };
 /** Blocks whose leftovers are put in rows in one transaction. */
 const TIDIED_AT_ONCE = 4;
 
@@ -35,8 +33,8 @@ export interface BlockedMessage {
 type CountOfLane = { -readonly [Field in keyof LaneCount]: LaneCount[Field] };
 
 /**
- * Messages that are stored many a row: to store them, and to note that they are gone, costs a commit about the same
- * however many they are. Where one is to change, it gets a row of its own.
+ * Messages that are stored many a row: to store them, and to note that they are gone, costs a commit little more however
+ * many they are. Where one is to change, it gets a row of its own.
  */
 export class Blocks {
   private readonly index = new BlockIndex();
@@ -138,7 +136,7 @@ export class Blocks {
     return true;
   }
 
-  /** The next messages of a lane after a seq, in order: those that are not given rows of their own by this. */
+  /** The next messages of a lane after a seq, in order. */
   ofLane(queueNo: number, priority: number, afterSeq: number, limit: number, limitBytes: number): BlockedMessage[] {
     const found: BlockedMessage[] = [];
     let bytes = 0;
@@ -147,15 +145,8 @@ export class Blocks {
       if (block.live === 0) continue;
       const contents = this.contentsOf(block);
       const { heads } = contents;
-      const isOfLane = (place: number): boolean =>
-        heads.queueNo(place) === queueNo && heads.priority(place) === priority;
-      const places = [...block.places()].filter(isOfLane);
-      if (places.length * this.limits.mostLanes < block.live) {
-        for (const place of block.places()) this.moveToRow(block.firstSeq + place);
-        continue;
-      }
-      for (const place of places) {
-        if (block.firstSeq + place <= afterSeq) continue;
+      for (let place = Math.max(0, afterSeq + 1 - block.firstSeq); place < block.count; place++) {
+        if (!heads.isOfLane(place, queueNo, priority) || !block.has(place)) continue;
         if (found.length >= limit || bytes >= limitBytes) break;
         bytes += heads.bytes(place);
         found.push(blockedMessage(block, place, contents));
@@ -176,11 +167,11 @@ export class Blocks {
     for (const block of this.index.after(afterSeq)) {
       if (block.firstSeq > upToSeq) break;
       const contents = this.contentsOf(block);
-      if (!contents.includes(`\n${id}\n`)) continue;
-      for (const place of block.places()) {
+      for (const place of contents.placesNear(`\n${id}\n`)) {
+        const seq = block.firstSeq + place;
+        if (seq <= afterSeq || seq > upToSeq || !block.has(place)) continue;
         const message = blockedMessage(block, place, contents);
-        if (message.seq <= afterSeq || message.seq > upToSeq || readContent(message.content).id !== id) continue;
-        found.push(message);
+        if (readContent(message.content).id === id) found.push(message);
       }
     }
     return found;
@@ -320,7 +311,7 @@ export class Blocks {
   }
 
   private contentsOf(block: StoredBlock): BlockContents {
-    if (this.lastRead?.block !== block) this.lastRead = { block, contents: this.stored.read(block) };
+    if (this.lastRead?.block !== block) this.lastRead = { block, contents: this.stored.contents(block) };
     return this.lastRead.contents;
   }
 

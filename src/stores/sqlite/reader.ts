@@ -85,7 +85,6 @@ export class Reader {
 
   page({ queueNo, priority, afterSeq, limit, limitBytes }: Calls["page"][0]): Packed {
     const packer = new Packer(limit * PACKED_CELLS);
-    // They go first: some may get rows of their own by this.
     const blocked = this.blocks.ofLane(queueNo, priority, afterSeq, limit, limitBytes);
     const page = { count: 0, bytes: 0, last: 0 };
     const isFull = (): boolean => page.count >= limit || page.bytes >= limitBytes;

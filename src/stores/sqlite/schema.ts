@@ -156,9 +156,10 @@ const MIGRATIONS: readonly string[] = [
   DROP TABLE ids_1;
   ALTER TABLE ids_1_by_row RENAME TO ids_1;
 
-  -- Messages that came together, in one row, with seqs from first_seq on: block.ts has the form. text: their contents. heads:
-  -- 16 bytes of each. checks: CRC-32 of the heads, and of each run of contents.
-  CREATE TABLE blocks (first_seq INTEGER PRIMARY KEY, heads BLOB NOT NULL, checks BLOB NOT NULL, text TEXT NOT NULL);
+  -- Messages that came together, with seqs from first_seq on: block.ts has the form. heads: 16 bytes of each. Their contents,
+  -- one after the other, are in runs of about a page, each under the seq that it begins with. The checks are CRC-32.
+  CREATE TABLE blocks (first_seq INTEGER PRIMARY KEY, heads BLOB NOT NULL, heads_check INTEGER NOT NULL);
+  CREATE TABLE block_runs (first_seq INTEGER PRIMARY KEY, text TEXT NOT NULL, text_check INTEGER NOT NULL);
   -- What has become of them since. gone: a bit of each. attempts: 4 bytes of each, where one may have been given out.
   CREATE TABLE block_states (first_seq INTEGER PRIMARY KEY, gone BLOB NOT NULL, attempts BLOB, state_check INTEGER NOT NULL);
   -- From this seq on, what was in memory as it was stored may have been given out.

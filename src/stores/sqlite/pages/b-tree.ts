@@ -15,8 +15,6 @@ export interface TreeReader {
   cell(rowid: number, payload: Buffer, pageNo: number): void;
   /** Something is wrong here: what stands between the cells told before and after may be lost. */
   fault(pageNo: number, what: string): void;
-  /** The row told of by the fault before, as far as it could be read: the rest of the payload is zeros. */
-  part?(rowid: number, payload: Buffer, pageNo: number): void;
   /** Called before each page. */
   page?(): void;
 }
@@ -132,10 +130,8 @@ export class BTree {
 
   private tell(pageNo: number, page: Page, cell: Cell | undefined): void {
     const payload = cell && this.payloadOf(page, cell);
-    if (cell === undefined || payload?.isWhole !== true) this.reader.fault(pageNo, "has a damaged cell");
-    if (cell === undefined || payload === undefined) return;
-    if (payload.isWhole) this.reader.cell(cell.rowid, payload.bytes, pageNo);
-    else this.reader.part?.(cell.rowid, payload.bytes, pageNo);
+    if (cell === undefined || payload === undefined) this.reader.fault(pageNo, "has a damaged cell");
+    else this.reader.cell(cell.rowid, payload, pageNo);
   }
 
   /** Other pages are read before this one is done with, but one of each depth at a time. */
@@ -191,20 +187,21 @@ export class BTree {
     return wanted <= most ? wanted : least;
   }
 
-  private payloadOf({ bytes }: Page, cell: Cell): { readonly bytes: Buffer; readonly isWhole: boolean } {
+  /** @returns undefined when some of it is not to be found. */
+  private payloadOf({ bytes }: Page, cell: Cell): Buffer | undefined {
     const local = bytes.subarray(cell.payloadAt, cell.payloadAt + cell.localBytes);
-    if (cell.localBytes === cell.payloadBytes) return { bytes: local, isWhole: true };
+    if (cell.localBytes === cell.payloadBytes) return local;
     const parts = [Buffer.from(local)];
     let next = bytes.readUInt32BE(cell.payloadAt + cell.localBytes);
     for (let left = cell.payloadBytes - cell.localBytes; left > 0;) {
-      if (!this.claims.claim(next)) return { bytes: Buffer.concat([...parts, Buffer.alloc(left)]), isWhole: false };
+      if (!this.claims.claim(next)) return undefined;
       const overflow = this.file.read(next);
       const taken = Math.min(left, this.file.usableBytes - 4);
       parts.push(Buffer.from(overflow.subarray(4, 4 + taken)));
       left -= taken;
       next = overflow.readUInt32BE(0);
     }
-    return { bytes: Buffer.concat(parts), isWhole: next === 0 };
+    return next === 0 ? Buffer.concat(parts) : undefined;
   }
 
   /** Every byte of a page is its header's, a cell's, or free; where that does not add up, a cell may be missing. */

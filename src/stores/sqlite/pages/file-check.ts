@@ -1,8 +1,9 @@
+import type { BlockHeads } from "../block";
 import { BTree, PageClaims, walkFreelist } from "./b-tree";
 import type { IndexLayout, TableLayout } from "./layout";
 import type { PageFile } from "./page-file";
 import { decodeRecord, type Value } from "./record";
-import { blockOf, columnReader, rowCheck, type BlockValues } from "./row-check";
+import { columnReader, headsIn, rowCheck } from "./row-check";
 import { readSchema, type Roots } from "./schema-pages";
 import { EntrySum, orderCheck } from "./entry-sum";
 
@@ -21,6 +22,9 @@ export class FileCheck {
   private readonly queues = new Set<Value>();
   private readonly referring = new EntrySum();
   private readonly referred = new EntrySum();
+  /** Runs of contents, as heads of blocks have them and as they are. */
+  private readonly expectedRuns = new EntrySum();
+  private readonly runs = new EntrySum();
   private readonly meta = new Map<Value, Value>();
   /** How many bytes have a bit for each message of a block, by its first seq. */
   private readonly blocks = new Map<Value, number>();
@@ -51,6 +55,7 @@ export class FileCheck {
     for (const [name, { root, isTable }] of others) this.walk(name, root, isTable, () => true);
     if (!this.referring.equals(this.referred))
       this.fault("copies of room messages do not match what they are copies of");
+    if (!this.expectedRuns.equals(this.runs)) this.fault("contents of blocks do not match their heads");
     if (!(Number(this.meta.get("last_seq")) >= this.newestSeq))
       this.fault("a message is newer than the newest one noted");
     for (const fault of walkFreelist(this.file, this.claims)) this.fault(fault);
@@ -107,7 +112,12 @@ export class FileCheck {
           return named("queue")(values);
         };
       case "blocks":
-        return (values) => this.isBlockOfQueues(blockOf(values, of));
+        return (values) => this.isBlockOfQueues(headsIn(values, of));
+      case "block_runs":
+        return (values) => {
+          this.runs.add([of(values, "first_seq"), String(of(values, "text")).length]);
+          return true;
+        };
       case "block_states":
         return (values) => this.blocks.get(of(values, "first_seq")) === bytesOfBits(of(values, "gone"));
       case "bodies":
@@ -128,11 +138,11 @@ export class FileCheck {
     }
   }
 
-  private isBlockOfQueues(block: BlockValues | undefined): boolean {
-    if (block === undefined) return false;
-    const { heads } = block;
+  private isBlockOfQueues(heads: BlockHeads | undefined): boolean {
+    if (heads === undefined) return false;
     this.newestSeq = Math.max(this.newestSeq, heads.firstSeq + heads.count - 1);
     this.blocks.set(heads.firstSeq, Math.ceil(heads.count / 8));
+    for (const { firstSeq, length } of heads.runs()) this.expectedRuns.add([firstSeq, length]);
     for (let place = 0; place < heads.count; place++) if (!this.queues.has(heads.queueNo(place))) return false;
     return true;
   }

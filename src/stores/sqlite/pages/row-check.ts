@@ -1,5 +1,4 @@
-import { areHeadsWhole, BlockHeads, damagedPlaces } from "../block";
-import { stateCheck } from "../block-rows";
+import { BlockHeads, headsCheck, runCheck, stateCheck } from "../block";
 import { contentCheck } from "../content-check";
 import type { TableLayout } from "./layout";
 import type { Value } from "./record";
@@ -16,7 +15,8 @@ export function columnReader(table: TableLayout): RowOf {
 /** @returns whether a row of this table says what was stored: messages by the checksums of their contents. */
 export function rowCheck(table: TableLayout): (values: readonly Value[]) => boolean {
   const of = columnReader(table);
-  if (table.name === "blocks") return (values) => damagedMessages(blockOf(values, of)).length === 0;
+  if (table.name === "blocks") return (values) => headsIn(values, of) !== undefined;
+  if (table.name === "block_runs") return (values) => runIn(values, of) !== undefined;
   if (table.name === "block_states") return (values) => isStateWhole(values, of);
   if (!table.columns.includes("content_check")) return () => true;
   return (values) => {
@@ -31,27 +31,25 @@ export function rowCheck(table: TableLayout): (values: readonly Value[]) => bool
   };
 }
 
-/** A block as its row has it; undefined: it is not of a block's form at all. */
-export interface BlockValues {
-  readonly heads: BlockHeads;
-  readonly checks: Buffer;
+/** @param values of a row of `blocks`. @returns undefined when it is not what was stored. */
+export function headsIn(values: readonly Value[], of: RowOf): BlockHeads | undefined {
+  const [firstSeq, bytes] = [of(values, "first_seq"), of(values, "heads")];
+  if (typeof firstSeq !== "number" || !Buffer.isBuffer(bytes) || bytes.length === 0) return undefined;
+  const heads = BlockHeads.of(firstSeq, Buffer.from(bytes));
+  return headsCheck(heads) === of(values, "heads_check") ? heads : undefined;
+}
+
+/** Contents of messages that follow one another, with the seq of the first. */
+export interface RunValues {
+  readonly firstSeq: number;
   readonly text: string;
 }
 
-/** @param values of a row of `blocks`. */
-export function blockOf(values: readonly Value[], of: RowOf): BlockValues | undefined {
-  const [firstSeq, heads, checks, text] = ["first_seq", "heads", "checks", "text"].map((column) => of(values, column));
-  if (typeof firstSeq !== "number" || !Buffer.isBuffer(heads) || !Buffer.isBuffer(checks)) return undefined;
-  if (typeof text !== "string") return undefined;
-  const read = BlockHeads.of(firstSeq, heads);
-  return heads.length > 0 && areHeadsWhole(read, checks)
-    ? { heads: read, checks: Buffer.from(checks), text }
-    : undefined;
-}
-
-/** Places of a block's messages that are not what was stored; of one without a form there is no telling which. */
-function damagedMessages(block: BlockValues | undefined): readonly number[] {
-  return block === undefined ? [0] : damagedPlaces(block.heads, block.text, block.checks);
+/** @param values of a row of `block_runs`. @returns undefined when it is not what was stored. */
+export function runIn(values: readonly Value[], of: RowOf): RunValues | undefined {
+  const [firstSeq, text] = [of(values, "first_seq"), of(values, "text")];
+  if (typeof firstSeq !== "number" || typeof text !== "string") return undefined;
+  return runCheck(firstSeq, text) === of(values, "text_check") ? { firstSeq, text } : undefined;
 }
 
 function isStateWhole(values: readonly Value[], of: RowOf): boolean {

@@ -1,11 +1,11 @@
-import { beginsOf, damagedPlaces } from "../block";
+import type { BlockHeads, Run } from "../block";
 import { StoredBlock } from "../block-index";
 import { readContent } from "../content-check";
 import { BTree, type PageClaims } from "../pages/b-tree";
 import type { TableLayout } from "../pages/layout";
 import type { PageFile } from "../pages/page-file";
 import { decodeRecord, type Value } from "../pages/record";
-import { blockOf, columnReader, rowCheck } from "../pages/row-check";
+import { columnReader, headsIn, rowCheck, runIn, type RunValues } from "../pages/row-check";
 import type { RescuedMessage, SalvagedFile } from "./salvaged-file";
 import type { SeqRange } from "./seq-ranges";
 
@@ -14,6 +14,15 @@ export interface TableWalk {
   readonly table: TableLayout;
   readonly root: number;
   readonly fault: (pageNo: number, what: string) => void;
+}
+
+/** Heads that were found. */
+interface FoundBlock {
+  readonly heads: BlockHeads;
+  /** Whether no tree led to them: they may be what is left of a block that ended. */
+  readonly isStray: boolean;
+  /** What is there of its messages, as far as that is known. */
+  readonly stored: StoredBlock;
 }
 
 /**
@@ -27,6 +36,8 @@ export class BlockRescue {
   /** Where there may have been more of that. */
   private stateGaps: readonly SeqRange[] = [];
   private readonly found = new Set<number>();
+  /** Runs of contents that are known by their heads and were not found yet, by their first seq. */
+  private readonly missing = new Map<number, { readonly block: FoundBlock; readonly run: Run }>();
 
   constructor(
     private readonly file: PageFile,
@@ -34,7 +45,7 @@ export class BlockRescue {
     private readonly saved: SalvagedFile,
   ) {}
 
-  /** Reads what has become of blocks. Goes before these. */
+  /** Reads what has become of blocks. Goes before their heads. */
   readStates(walk: TableWalk): void {
     const of = columnReader(walk.table);
     const isWhole = rowCheck(walk.table);
@@ -48,52 +59,88 @@ export class BlockRescue {
     });
   }
 
-  /** Saves what is whole of all blocks. */
-  readBlocks(walk: TableWalk): void {
-    const gaps = this.walk(walk, (_firstSeq, values) => this.rescue(walk.table, values, false));
+  /** Reads which messages are in blocks. Goes before their contents: those that come first are laid aside. */
+  readHeads(walk: TableWalk): void {
+    const of = columnReader(walk.table);
+    const gaps = this.walk(walk, (_firstSeq, values) => {
+      const heads = headsIn(values, of);
+      if (heads !== undefined) this.takeHeads(heads, false);
+      return heads && heads.firstSeq + heads.count - 1;
+    });
     this.saved.noteGaps(walk.table.name, gaps);
   }
 
-  /** Saves what is whole of a block that no tree led to: it may be what is left of one that ended. */
-  rescueStray(table: TableLayout, rowid: number, values: Value[]): void {
-    this.rescue(table, numbered(table, rowid, values), true);
+  /** Saves what is whole of blocks. */
+  readRuns(walk: TableWalk): void {
+    const of = columnReader(walk.table);
+    this.walk(walk, (firstSeq, values) => {
+      const run = runIn(values, of);
+      if (run !== undefined) this.takeRun(run);
+      return run && firstSeq;
+    });
   }
 
-  /** @returns the seq of its last message; undefined: it can't be told which messages it had. */
-  private rescue(table: TableLayout, values: readonly Value[], isStray: boolean): number | undefined {
-    const block = blockOf(values, columnReader(table));
-    if (block === undefined) return undefined;
-    const { heads, text, checks } = block;
-    const lastSeq = heads.firstSeq + heads.count - 1;
-    if (this.found.has(heads.firstSeq)) return lastSeq;
-    this.found.add(heads.firstSeq);
-    const gone = this.states.get(heads.firstSeq);
-    const isDoubtful = isStray || (gone === undefined && this.mayHaveState(heads.firstSeq));
-    const stored = new StoredBlock(heads.firstSeq, heads.count, text.length);
-    if (gone !== undefined) stored.removeAll(gone);
-    const damaged = new Set(damagedPlaces(heads, text, checks));
-    const begins = beginsOf(heads);
-    for (const place of stored.places()) {
-      const seq = heads.firstSeq + place;
-      const queueNo = heads.queueNo(place);
-      const priority = heads.priority(place);
-      if (damaged.has(place)) {
-        this.saved.noteLost(seq, queueNo);
-        continue;
+  /** A row that no tree led to, if it is one of these. */
+  takeStray(table: TableLayout, rowid: number, values: Value[]): void {
+    const of = columnReader(table);
+    const row = numbered(table, rowid, values);
+    const heads = table.name === "blocks" ? headsIn(row, of) : undefined;
+    if (heads !== undefined) this.takeHeads(heads, true);
+    const run = table.name === "block_runs" ? runIn(row, of) : undefined;
+    if (run !== undefined) this.takeRun(run);
+  }
+
+  /** All has been read: what was not found is lost. */
+  noteLost(): void {
+    for (const { block, run } of this.missing.values()) {
+      const { heads, stored } = block;
+      for (let place = run.first; place < run.next; place++) {
+        if (stored.has(place)) this.saved.noteLost(heads.firstSeq + place, heads.queueNo(place));
       }
-      const begin = begins[place] ?? 0;
+    }
+  }
+
+  private takeHeads(heads: BlockHeads, isStray: boolean): void {
+    const { firstSeq, count } = heads;
+    if (this.found.has(firstSeq)) return;
+    this.found.add(firstSeq);
+    const stored = new StoredBlock(firstSeq, count, heads.length);
+    const gone = this.states.get(firstSeq);
+    if (gone !== undefined) stored.removeAll(gone);
+    const block = { heads, isStray, stored };
+    for (const run of heads.runs()) {
+      const text = this.saved.laidAsideRun(run.firstSeq);
+      if (text?.length === run.length) this.rescue(block, run, text);
+      else this.missing.set(run.firstSeq, { block, run });
+    }
+  }
+
+  private takeRun({ firstSeq, text }: RunValues): void {
+    const missing = this.missing.get(firstSeq);
+    if (missing === undefined) return this.saved.layAsideRun(firstSeq, text);
+    if (text.length !== missing.run.length) return;
+    this.missing.delete(firstSeq);
+    this.rescue(missing.block, missing.run, text);
+  }
+
+  private rescue({ heads, isStray, stored }: FoundBlock, run: Run, text: string): void {
+    const { firstSeq } = heads;
+    const isDoubtful = isStray || (!this.states.has(firstSeq) && this.mayHaveState(firstSeq));
+    let begin = 0;
+    for (let place = run.first; place < run.next; place++) {
+      const content = text.slice(begin, (begin += heads.contentLength(place)));
+      if (!stored.has(place)) continue;
       const message: RescuedMessage = {
-        ...readContent(text.slice(begin, begin + heads.contentLength(place))),
-        seq,
-        queueNo,
-        priority,
+        ...readContent(content),
+        seq: firstSeq + place,
+        queueNo: heads.queueNo(place),
+        priority: heads.priority(place),
         bytes: heads.bytes(place),
-        attempts: this.attempts.get(heads.firstSeq)?.[place] ?? 0,
+        attempts: this.attempts.get(firstSeq)?.[place] ?? 0,
         mayBeOut: heads.wasResident(place),
       };
       this.saved.rescue(message, isDoubtful, isStray);
     }
-    return lastSeq;
   }
 
   private mayHaveState(firstSeq: number): boolean {
@@ -110,31 +157,23 @@ export class BlockRescue {
   ): SeqRange[] {
     const gaps: SeqRange[] = [];
     let lastSeq = 0;
-    const state = { isDamaged: false, wasDamaged: false };
-    const read = (rowid: number, payload: Buffer): boolean => {
-      const values = decodeRecord(payload);
-      if (values?.length !== table.columns.length) return false;
-      const last = take(rowid, numbered(table, rowid, values));
-      if (last === undefined) return false;
-      if (state.isDamaged && rowid > lastSeq + 1) gaps.push({ from: lastSeq + 1, to: rowid - 1 });
-      state.isDamaged = false;
-      lastSeq = last;
-      return true;
-    };
+    const state = { isDamaged: false };
     new BTree(this.file, this.claims, true, {
       cell: (rowid, payload, pageNo) => {
-        if (read(rowid, payload)) return;
-        fault(pageNo, "holds what was not stored");
-        state.isDamaged = true;
-      },
-      part: (rowid, payload) => {
-        // The fault before was this one.
-        state.isDamaged = state.wasDamaged;
-        if (!read(rowid, payload)) state.isDamaged = true;
+        const values = decodeRecord(payload);
+        const isRow = values?.length === table.columns.length;
+        const last = isRow ? take(rowid, numbered(table, rowid, values)) : undefined;
+        if (last === undefined) {
+          fault(pageNo, "holds what was not stored");
+          state.isDamaged = true;
+          return;
+        }
+        if (state.isDamaged && rowid > lastSeq + 1) gaps.push({ from: lastSeq + 1, to: rowid - 1 });
+        state.isDamaged = false;
+        lastSeq = last;
       },
       fault: (pageNo, what) => {
         fault(pageNo, what);
-        state.wasDamaged = state.isDamaged;
         state.isDamaged = true;
       },
     }).walk(root);

@@ -16,7 +16,7 @@ import type { SeqRange } from "./seq-ranges";
 /** Rows of these say themselves whether they are whole, so that they can be known wherever they are found. */
 const CHECKED_TABLES = ["messages", "dead", "bodies"];
 /** Messages that share rows, which are taken apart. */
-const IN_BLOCKS = ["blocks", "block_states"];
+const IN_BLOCKS = ["blocks", "block_runs", "block_states"];
 
 export interface SalvageReport {
   /** Rows saved, by table. */
@@ -88,6 +88,7 @@ class Salvage {
     for (const table of this.layout) for (const index of table.indexes) this.readIndex(table, index);
     this.faults.push(...walkFreelist(this.file, this.claims));
     this.copyStrays();
+    this.blocks.noteLost();
     const losses = this.saved.settle(this.missing !== undefined);
     return { saved: this.saved.counts(), faults: [...new Set(this.faults)], losses };
   }
@@ -98,9 +99,10 @@ class Salvage {
       const fault = (pageNo: number, what: string): void => this.fault(name, pageNo, what);
       return table && { table, root: this.rootOf(name, table.root, true), fault };
     };
-    const [states, blocks] = [walkOf("block_states"), walkOf("blocks")];
+    const [states, heads, runs] = [walkOf("block_states"), walkOf("blocks"), walkOf("block_runs")];
     if (states) this.blocks.readStates(states);
-    if (blocks) this.blocks.readBlocks(blocks);
+    if (heads) this.blocks.readHeads(heads);
+    if (runs) this.blocks.readRuns(runs);
   }
 
   private copyTable(table: TableLayout): void {
@@ -160,9 +162,11 @@ class Salvage {
     const readers = this.layout
       .filter(({ name }) => CHECKED_TABLES.includes(name))
       .map((table) => ({ table, isWhole: rowCheck(table), insert: this.saved.strayInserter(table) }));
-    const blocks = this.layout.find(({ name }) => name === "blocks");
+    const inBlocks = this.layout.filter(({ name }) => name === "blocks" || name === "block_runs");
     const take = (rowid: number, values: Value[] | undefined): void => {
-      if (blocks && values?.length === blocks.columns.length) this.blocks.rescueStray(blocks, rowid, values);
+      for (const table of inBlocks) {
+        if (values?.length === table.columns.length) this.blocks.takeStray(table, rowid, values);
+      }
       for (const { table, isWhole, insert } of readers) {
         if (values?.length === table.columns.length && isWhole(values)) insert(rowid, values);
       }

@@ -45,6 +45,8 @@ export class SalvagedFile {
   private readonly isDead: Database.Statement;
   private readonly mark: Database.Statement;
   private readonly rescued: Database.Statement;
+  private readonly layAside: Database.Statement;
+  private readonly laidAside: Database.Statement;
   private rows = 0;
   private maybeSettled = 0;
   private isWhole = false;
@@ -71,6 +73,7 @@ export class SalvagedFile {
       CREATE TEMP TABLE known_dead (seq INTEGER PRIMARY KEY, queue INTEGER);
       CREATE TEMP TABLE known_history (seq INTEGER PRIMARY KEY);
       CREATE TEMP TABLE known_queues (seq INTEGER PRIMARY KEY, address TEXT);
+      CREATE TEMP TABLE laid_aside_runs (first_seq INTEGER PRIMARY KEY, text TEXT);
       CREATE TEMP TABLE doubtful (seq INTEGER PRIMARY KEY);
       BEGIN;
     `);
@@ -85,6 +88,17 @@ export class SalvagedFile {
       `INSERT OR IGNORE INTO messages (seq, queue, priority, bytes, body, attempts, failures, id, event, payload, grp, headers, publisher, published_at, content_check)
        VALUES (:seq, :queueNo, :priority, :bytes, 0, :attempts, 0, :id, :event, :payload, :group, :headers, :publisher, :publishedAt, :check)`,
     );
+    this.layAside = this.database.prepare("INSERT OR IGNORE INTO laid_aside_runs (first_seq, text) VALUES (?, ?)");
+    this.laidAside = this.database.prepare("SELECT text FROM laid_aside_runs WHERE first_seq = ?").pluck();
+  }
+
+  /** Keeps contents of messages until it is known which these are. */
+  layAsideRun(firstSeq: number, text: string): void {
+    this.layAside.run(firstSeq, text);
+  }
+
+  laidAsideRun(firstSeq: number): string | undefined {
+    return this.laidAside.get(firstSeq) as string | undefined;
   }
 
   inserter(table: TableLayout): Insert {
