@@ -26,7 +26,7 @@ const { values } = parseArgs({
 const queues = Number(values.queues);
 const messages = Number(values.messages);
 /** Queues that are drained at once, through one connection. */
-const DRAINED = Math.min(queues, 100);
+const DRAINED = Math.min(queues, 1_000);
 
 /** A drain of fewer messages is over before it has found its pace. */
 const LEAST_DRAINED = 100_000;
@@ -44,7 +44,10 @@ async function main(folder: string): Promise<void> {
 }
 
 async function measure(file: string): Promise<void> {
-  const hub = await Child.start("hub.js", { file, settings: { maxQueuesPerClient: queues + 100 } });
+  const hub = await Child.start("hub.js", {
+    file,
+    settings: { maxQueuesPerClient: queues + 100, maxConsumers: DRAINED },
+  });
   const { url, startMs } = hub.ready as { url: string; startMs: number };
   const started = await hub.ask<{ rss: number }>({});
   console.log(

@@ -5,6 +5,7 @@ import { BlockContents, BlockHeads, packBlocks, type PackedBlock } from "../../s
 import type { BlockLimits } from "../../src/stores/sqlite/blocks";
 import { unpackMessages, type Call, type Calls } from "../../src/stores/sqlite/calls";
 import { readContent } from "../../src/stores/sqlite/content-check";
+import { RecentHeads } from "../../src/stores/sqlite/recent-heads";
 import { SqliteFile } from "../../src/stores/sqlite/sqlite-file";
 import { packChanges } from "./packing";
 import { storedMessage } from "./stored-message";
@@ -167,6 +168,19 @@ describe("a block's form", () => {
       [8, 3, 4],
     ]);
   });
+});
+
+test("heads that were read last are kept, as many as there is room for", () => {
+  const heads = new RecentHeads(100);
+  for (const firstSeq of [1, 2, 3]) heads.add(new BlockHeads(firstSeq, new Uint32Array(8)));
+  expect(heads.get(1)?.firstSeq).toBe(1);
+  heads.add(new BlockHeads(4, new Uint32Array(8)));
+  expect([1, 2, 3, 4].map((firstSeq) => heads.get(firstSeq)?.firstSeq)).toEqual([1, undefined, 3, 4]);
+  heads.delete(3);
+  heads.add(new BlockHeads(5, new Uint32Array(8)));
+  expect([1, 4, 5].map((firstSeq) => heads.get(firstSeq)?.firstSeq)).toEqual([1, 4, 5]);
+  heads.add(new BlockHeads(6, new Uint32Array(400)));
+  expect([1, 4, 5, 6].map((firstSeq) => heads.get(firstSeq))).toEqual([undefined, undefined, undefined, undefined]);
 });
 
 describe("messages in blocks", () => {

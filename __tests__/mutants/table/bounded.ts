@@ -1,6 +1,7 @@
 import type { BrokenPromise } from "../mutant";
-import { BROKER, MEMORY, PROMISES, PUBLISH, REQUESTS, SQLITE } from "./suites";
+import { BLOCKS, BROKER, MEMORY, PROMISES, PUBLISH, REQUESTS, SQLITE } from "./suites";
 
+const PAGING = "__tests__/stores/paging.test.ts";
 const UNUSED = "__tests__/stores/unused-queues.test.ts";
 const NEARLY_FULL_DISK = {
   file: "__tests__/faults/disk-full.test.ts",
@@ -16,6 +17,34 @@ export const BOUNDED: BrokenPromise = {
       find: "return ` ${text}`.slice(1);",
       replace: "return text;",
       caughtBy: { file: "__tests__/stores/large-messages.test.ts", test: "acked nothing stays in memory" },
+    },
+    {
+      name: "all-queues-read-at-once",
+      file: "src/stores/ledger/paging.ts",
+      find: "if (this.reading >= READ_AT_ONCE) return void",
+      replace: "if (this.reading < 0) return void",
+      caughtBy: { file: PAGING, test: "are read a few at a time" },
+    },
+    {
+      name: "room-for-what-is-read-given-to-all-who-read",
+      file: "src/stores/ledger/paging.ts",
+      find: "this.ledger.budget.left - this.readingBytes",
+      replace: "this.ledger.budget.left",
+      caughtBy: { file: PAGING, test: "within what the memory has room for" },
+    },
+    {
+      name: "a-read-that-failed-takes-room-for-ever",
+      file: "src/stores/ledger/paging.ts",
+      find: "reading.then(settle, () => settle());",
+      replace: "reading.then(settle, () => ended(undefined));",
+      caughtBy: { file: PAGING, test: "what could not be read makes room" },
+    },
+    {
+      name: "heads-kept-without-limit",
+      file: "src/stores/sqlite/recent-heads.ts",
+      find: "if (this.bytes <= this.room) return;",
+      replace: "return;",
+      caughtBy: { file: BLOCKS, test: "heads that were read last are kept" },
     },
     {
       name: "prefetch-ignored",

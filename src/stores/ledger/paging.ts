@@ -10,8 +10,18 @@ const PAGE_BYTES = 2 ** 20;
 /** Of lanes that are not next in turn: enough to know how old their first message is, and to give some of them out. */
 const GLANCE = 64;
 
+/** Messages that are being read, of all queues, past which others wait: what comes meanwhile is stored without delay. */
+const READ_AT_ONCE = 4_096;
+
 /** Brings what waits on disk into memory, shortly before its turn comes. */
 export class Paging {
+  /** Messages that are being read. */
+  private reading = 0;
+  /** Bytes that these may take. */
+  private readingBytes = 0;
+  /** Queues to read for once less is being read. */
+  private readonly held = new Set<QueueState>();
+
   /** @param readIn called for a queue when something of it was read. */
   constructor(
     private readonly ledger: Ledger,
@@ -21,6 +31,7 @@ export class Paging {
   /** Reads what the queue will need next. Returns at once; a hint follows. */
   pageIn(queue: QueueState): void {
     if (!queue.hasUnread) return;
+    if (this.reading >= READ_AT_ONCE) return void this.held.add(queue);
     for (const group of queue.groupsOnDisk()) {
       const wanted = group.wanted();
       if (wanted.length > 0) {
@@ -49,14 +60,44 @@ export class Paging {
     }
     if (lane.onDisk === 0 || lane.isBusy || !list.isShortOf(count)) return;
     lane.isBusy = true;
-    this.ledger.journal.page(queue.no, lane.priority, lane.pageAfter, count, this.pageBytes(list)).then(
-      (page) => {
-        lane.endPage(page);
-        this.arrived(queue);
-      },
-      // The dispatcher's poll asks again.
-      () => (lane.isBusy = false),
-    );
+    const limit = Math.min(count, lane.onDisk);
+    const bytes = this.pageBytes(list);
+    const page = this.ledger.journal.page(queue.no, lane.priority, lane.pageAfter, limit, bytes);
+    this.follow(page, limit, bytes, (messages) => {
+      if (messages === undefined) {
+        lane.isBusy = false;
+        return;
+      }
+      lane.endPage(messages);
+      this.arrived(queue);
+    });
+  }
+
+  /** @param ended told what was read; undefined: it failed, and the dispatcher's poll asks again. */
+  private follow<Result>(
+    reading: Promise<Result>,
+    count: number,
+    bytes: number,
+    ended: (result: Result | undefined) => void,
+  ): void {
+    this.reading += count;
+    this.readingBytes += bytes;
+    const settle = (result?: Result): void => {
+      this.reading -= count;
+      this.readingBytes -= bytes;
+      ended(result);
+      this.goOn();
+    };
+    reading.then(settle, () => settle());
+  }
+
+  /** Reads for the queues that had to wait, those that came first. */
+  private goOn(): void {
+    for (const queue of this.held) {
+      if (this.reading >= READ_AT_ONCE) return;
+      this.held.delete(queue);
+      this.pageIn(queue);
+    }
   }
 
   private arrived(queue: QueueState): void {
@@ -65,7 +106,7 @@ export class Paging {
   }
 
   private pageBytes({ leastBytes }: WaitingList): number {
-    return Math.min(PAGE_BYTES, Math.max(this.ledger.budget.left, leastBytes));
+    return Math.min(PAGE_BYTES, Math.max(this.ledger.budget.left - this.readingBytes, leastBytes));
   }
 
   /** @param takeIn told which of the wanted were looked for, and what was found of them. */
@@ -76,13 +117,13 @@ export class Paging {
     takeIn: (read: readonly number[], messages: readonly StoredMessage[]) => void,
   ): void {
     list.isBusy = true;
-    this.ledger.journal.fetch(wanted.map(seqOf), this.pageBytes(list)).then(
-      ({ messages, read }) => {
-        list.isBusy = false;
-        takeIn(wanted.slice(0, read), messages);
-        this.arrived(queue);
-      },
-      () => (list.isBusy = false),
-    );
+    const bytes = this.pageBytes(list);
+    const found = this.ledger.journal.fetch(wanted.map(seqOf), bytes);
+    this.follow(found, wanted.length, bytes, (result) => {
+      list.isBusy = false;
+      if (result === undefined) return;
+      takeIn(wanted.slice(0, result.read), result.messages);
+      this.arrived(queue);
+    });
   }
 }

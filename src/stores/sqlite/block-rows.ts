@@ -1,5 +1,5 @@
 import type { Database, Statement } from "better-sqlite3";
-import { BlockContents, BlockHeads, headsCheck, runCheck, stateCheck, type PackedBlock } from "./block";
+import { BlockHeads, headsCheck, runCheck, stateCheck, type PackedBlock } from "./block";
 import { StoredBlock } from "./block-index";
 import { DamagedError } from "./damage";
 
@@ -75,9 +75,12 @@ export class BlockRows {
     return heads;
   }
 
-  /** @throws DamagedError when its heads are not what was stored. */
-  contents(block: StoredBlock): BlockContents {
-    return new BlockContents(this.heads(block), (firstSeq) => this.runText(firstSeq));
+  /** What the messages say that are in the run from a seq on. @throws DamagedError when it is not what was stored. */
+  runText(firstSeq: number): string {
+    const [text, check] = (this.runRow.get(firstSeq) ?? []) as Partial<RunRow>;
+    // Bytes are no text, also where they read the same.
+    if (typeof text === "string" && runCheck(firstSeq, text) === check) return text;
+    throw new DamagedError(`message ${firstSeq} is not what was stored`);
   }
 
   /** All blocks in order, with their heads. @throws DamagedError when one is not what was stored. */
@@ -93,12 +96,5 @@ export class BlockRows {
       if (attempts !== null) block.attempts = new Uint32Array(new Uint8Array(attempts).buffer);
       yield { block, heads };
     }
-  }
-
-  private runText(firstSeq: number): string {
-    const [text, check] = (this.runRow.get(firstSeq) ?? []) as Partial<RunRow>;
-    // Bytes are no text, also where they read the same.
-    if (typeof text === "string" && runCheck(firstSeq, text) === check) return text;
-    throw new DamagedError(`message ${firstSeq} is not what was stored`);
   }
 }

@@ -1,7 +1,7 @@
 import type { Database, Statement } from "better-sqlite3";
 import { PRIORITIES } from "../../queue/message";
 import type { LaneCount } from "../ledger/journal";
-import { BlockHeads, type BlockContents, type PackedBlock } from "./block";
+import { BlockContents, BlockHeads, type PackedBlock } from "./block";
 import { BlockIndex, StoredBlock } from "./block-index";
 import { BlockRows } from "./block-rows";
 import type { Calls } from "./calls";
@@ -9,6 +9,7 @@ import { readContent } from "./content-check";
 import type { IdWindow } from "./id-window";
 import type { LeaseMarks, StoredMarks } from "./lease-marks";
 import type { Attempted, MessageRows } from "./message-rows";
+import { RecentHeads } from "./recent-heads";
 
 export interface BlockLimits {
   /** Characters of messages that are gone which may lie about in blocks, besides as many as there are of those that wait. */
@@ -16,6 +17,8 @@ export interface BlockLimits {
 }
 
 const USUAL_LIMITS: BlockLimits = { goneLength: 2 ** 25 };
+/** Bytes of heads that are kept after they were read: those of half a million messages. */
+const HEADS_ROOM = 2 ** 23;
 /** Blocks whose leftovers are put in rows in one transaction. */
 const TIDIED_AT_ONCE = 4;
 
@@ -49,6 +52,7 @@ export class Blocks {
   private goneLength = 0;
   /** Blocks of which little is left. */
   private sparse: StoredBlock[] = [];
+  private readonly heads = new RecentHeads(HEADS_ROOM);
   private lastRead: { readonly block: StoredBlock; readonly contents: BlockContents } | undefined;
   /** What the transaction that is under way has added, changed, and taken out. */
   private added: StoredBlock[] = [];
@@ -256,6 +260,7 @@ export class Blocks {
       this.index.takeBack(block);
     }
     this.lastRead = undefined;
+    this.heads.clear();
     this.added = [];
     this.touched = [];
     this.taken = [];
@@ -293,6 +298,7 @@ export class Blocks {
     this.length -= block.length;
     this.goneLength -= block.length;
     this.index.noteGone();
+    this.heads.delete(block.firstSeq);
     if (this.lastRead?.block === block) this.lastRead = undefined;
   }
 
@@ -311,8 +317,19 @@ export class Blocks {
   }
 
   private contentsOf(block: StoredBlock): BlockContents {
-    if (this.lastRead?.block !== block) this.lastRead = { block, contents: this.stored.contents(block) };
+    if (this.lastRead?.block !== block) {
+      const contents = new BlockContents(this.headsOf(block), (firstSeq) => this.stored.runText(firstSeq));
+      this.lastRead = { block, contents };
+    }
     return this.lastRead.contents;
+  }
+
+  private headsOf(block: StoredBlock): BlockHeads {
+    const known = this.heads.get(block.firstSeq);
+    if (known !== undefined) return known;
+    const read = this.stored.heads(block);
+    this.heads.add(read);
+    return read;
   }
 
   private countIn(block: StoredBlock, heads: BlockHeads): void {

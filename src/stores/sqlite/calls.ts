@@ -174,6 +174,8 @@ const NUMBERS_PER_CHANGE = 8;
 const COPIES_PER_ROW = 10;
 /** The same of messages that share rows. */
 const BLOCKED_PER_ROW = 8;
+/** The same of messages that are read back, which may be in as many places of the file. */
+const READ_PER_ROW = 8;
 
 /**
  * A row is its kind, what is special to the kind, and its content. A room's message is followed by the inboxes that have
@@ -221,16 +223,28 @@ export function packChange(packer: Packer, change: Change): void {
   }
 }
 
-/** About how many rows these calls touch; a call that reads counts as one. */
+/** About how many rows these calls touch. */
 export function rowsIn(calls: readonly Call[]): number {
   let rows = 0;
-  for (const call of calls) {
-    if (call.kind === "append") rows += rowsInAppend(call.argument);
-    else if (call.kind === "appendBlocks") rows += call.argument.count / BLOCKED_PER_ROW;
-    else if (call.kind === "change") rows += call.argument.changes.numbers.length / NUMBERS_PER_CHANGE;
-    else rows++;
-  }
+  for (const call of calls) rows += rowsInCall(call);
   return rows;
+}
+
+function rowsInCall(call: Call): number {
+  switch (call.kind) {
+    case "append":
+      return rowsInAppend(call.argument);
+    case "appendBlocks":
+      return call.argument.count / BLOCKED_PER_ROW;
+    case "change":
+      return call.argument.changes.numbers.length / NUMBERS_PER_CHANGE;
+    case "page":
+      return 1 + call.argument.limit / READ_PER_ROW;
+    case "fetch":
+      return 1 + call.argument.seqs.length / READ_PER_ROW;
+    default:
+      return 1;
+  }
 }
 
 function rowsInAppend({ rows, copies }: Calls["append"][0]): number {
