@@ -2,6 +2,7 @@
 import type { Post } from "../../src/stores/sqlite/calls";
 import { handleCheck } from "../support/leak-check";
 import { sqliteFile, startHub, stopHubs } from "../support/start-hub";
+import { connectStock } from "../support/stock-client";
 import { openLibrary, openStock, type OpenCarrier } from "./carrier";
 import { HubMeter, type HubCounts } from "./hub-meter";
 import { statementsOf } from "./statements";
@@ -56,6 +57,19 @@ describe.each<[who: string, open: OpenCarrier, most: HubCounts]>([
     expect(runs / (MESSAGES / 1_000)).toBeGreaterThan(0);
     expect(runs / (MESSAGES / 1_000)).toBeLessThanOrEqual(RUNS);
   });
+});
+
+test("a connection takes three writes: what opens it, with Engine.IO's first packet, Socket.IO's, and the welcome", async () => {
+  const COUNT = 10;
+  const meter = new HubMeter();
+  try {
+    const hub = await startHub({ tickMs: TICK_MS });
+    for (let each = 0; each < COUNT; each++) await connectStock(hub.url, { auth: { clientId: `driver-${each}` } });
+    expect(meter.read().writes).toBe(3 * COUNT);
+  } finally {
+    await stopHubs();
+    meter.stop();
+  }
 });
 
 interface Carried {

@@ -1,5 +1,5 @@
 /** Entries that are looked through one by one: hashing an id costs as much. */
-const FEW = 8;
+const FEW = 16;
 /** Entries that an empty list keeps room for. */
 const KEPT_CAPACITY = 4_096;
 /** Slots for each entry, so that those that meet stay few. */

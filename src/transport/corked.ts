@@ -1,3 +1,4 @@
+import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 import type { RawConnection } from "./line";
 
@@ -16,6 +17,13 @@ interface WebSocketTransport {
 export function corkSends(raw: RawConnection): void {
   corkTransport(raw.transport);
   raw.on("upgrade", (transport: Transport) => corkTransport(transport));
+}
+
+/** Has the answer that opens a WebSocket written together with the first packet that goes through it. */
+export function corkUpgrade({ headers, socket }: IncomingMessage): void {
+  if (headers.upgrade === undefined) return;
+  socket.cork();
+  setImmediate(() => socket.uncork());
 }
 
 function corkTransport(transport: Transport): void {

@@ -6,6 +6,14 @@ LOOPBACK.addAddress("::1", "ipv6");
 
 /** Whether an address, as one listens on it or as a peer has it, is reachable from this machine only. */
 export function isLoopback(address: string): boolean {
+  if (address !== last.address) last = { address, isLoopback: check(address) };
+  return last.isLoopback;
+}
+
+/** The answer before: behind a proxy, or on one machine, all connections have the same address. */
+let last = { address: "", isLoopback: false };
+
+function check(address: string): boolean {
   if (isIP(address) === 0) return address.toLowerCase() === "localhost";
   return LOOPBACK.check(address, isIPv6(address) ? "ipv6" : "ipv4");
 }

@@ -1,4 +1,4 @@
-import type { Server as HttpServer } from "node:http";
+import type { IncomingMessage, Server as HttpServer } from "node:http";
 import { Server, type Socket } from "socket.io";
 import { Decoder } from "socket.io-parser";
 import { toWireError, type WireError } from "../protocol/errors";
@@ -11,7 +11,7 @@ import type { Dialect } from "../queue/dialect";
 import { admit, type Admission, type Gate } from "./admission";
 import { Connection, type ConnectionContext } from "./connection";
 import { Connections } from "./connections";
-import { corkSends } from "./corked";
+import { corkSends, corkUpgrade } from "./corked";
 import { Line, type RawConnection } from "./line";
 import type { Log } from "./log";
 import { originCheck } from "./origins";
@@ -134,6 +134,7 @@ export class Transport {
         else decide("this origin may not connect", false);
       },
     });
+    io.engine.on("headers", (_headers: unknown, request: IncomingMessage) => corkUpgrade(request));
     io.engine.on("connection", (raw: RawConnection) => this.watch(raw));
     return io;
   }
