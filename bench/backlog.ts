@@ -11,7 +11,7 @@ import { connect } from "../clients/hub-client";
 import { number } from "./figures";
 import { Child } from "./processes/child";
 import type { RunResult } from "./processes/load";
-import { footprint } from "./processes/proc";
+import { atRest, footprint } from "./processes/proc";
 import { printVerdicts, writeJson, type Verdict } from "./report";
 import { inScratchFolder } from "./scratch";
 
@@ -74,6 +74,7 @@ async function measure(file: string): Promise<void> {
   await client.close();
   const { peak } = footprint(hub.pid);
   console.log(`memory of the hub, at the most: ${(peak / 2 ** 20).toFixed(0)} MB`);
+  await atRest([hub.pid]);
   const livePerSecond = await carryLive(url);
   console.log(`live, 500 in flight: ${number(livePerSecond)}/s; drained at ${number(drainedPerSecond)}/s`);
   await hub.stop();

@@ -12,6 +12,7 @@ import { median, number, pairedRatio, spread, table, written } from "./figures";
 import { Endurance } from "./endurance";
 import type { BalancedResult } from "./processes/balanced";
 import { Child, type Usage } from "./processes/child";
+import { atRest } from "./processes/proc";
 import { printVerdicts, writeJson, type Verdict } from "./report";
 import { inScratchFolder } from "./scratch";
 
@@ -44,6 +45,7 @@ async function main(folder: string): Promise<void> {
     for (const [index, each] of casesOf(values).entries()) {
       stands.push(await setUp(each, path.join(folder, `case-${index}.db`)));
     }
+    await atRest(stands.flatMap(({ hub, load }) => [hub.pid, load.pid]));
     for (let round = 0; round <= rounds; round++) {
       for (const { each, load, rates } of stands) {
         const { messages, seconds } = await load.ask<BalancedResult>(run);

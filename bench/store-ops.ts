@@ -9,6 +9,7 @@ import { parseArgs } from "node:util";
 import { CASE_OPTIONS, casesOf } from "./cases";
 import { median, number, pairedRatio, table } from "./figures";
 import { Child } from "./processes/child";
+import { atRest } from "./processes/proc";
 import type { StoreCosts } from "./processes/store-ops";
 import { printVerdicts, writeJson, type Verdict } from "./report";
 import { inScratchFolder } from "./scratch";
@@ -36,6 +37,7 @@ async function main(folder: string): Promise<void> {
       const store = await Child.start("store-ops.js", { file, queues, waiting: filled?.messages ?? 0 });
       stands.push({ title, store, costs: [] });
     }
+    await atRest(stands.map(({ store }) => store.pid));
     // The first round warms all of them up.
     for (let round = 0; round <= rounds; round++) {
       for (const { store, costs } of stands) {

@@ -22,6 +22,27 @@ export function footprint(pid: number): Footprint {
   return { cpu, peak };
 }
 
+/** CPU time a second of what does nothing but look at its clock, in microseconds, at the most. */
+const RESTING_CPU = 50_000;
+const MOST_SECONDS = 120;
+
+/**
+ * Waits until these processes do nothing of their own accord, for two seconds on end: a store that starts on a large file
+ * reads all of it for damage in the background, once.
+ *
+ * @throws Error when they are still busy after two minutes.
+ */
+export async function atRest(pids: readonly number[]): Promise<void> {
+  const cpu = (): number => pids.reduce((sum, pid) => sum + footprint(pid).cpu, 0);
+  for (let second = 0, resting = 0; second < MOST_SECONDS; second++) {
+    const before = cpu();
+    await new Promise((resolve) => setTimeout(resolve, 1_000));
+    resting = cpu() - before <= RESTING_CPU * pids.length ? resting + 1 : 0;
+    if (resting === 2) return;
+  }
+  throw new Error(`still busy after ${MOST_SECONDS} s`);
+}
+
 /** Has the kernel forget the peak, so that the next one is that of what comes. Only for processes of the same user. */
 export function resetPeak(pid: number): void {
   for (const each of familyOf(pid)) {
