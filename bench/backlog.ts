@@ -7,8 +7,9 @@
 import fs from "node:fs";
 import path from "node:path";
 import { parseArgs } from "node:util";
-import { connect } from "../clients/hub-client";
-import { number } from "./figures";
+import { connect, type HubClient } from "../clients/hub-client";
+import { median, number } from "./figures";
+import { order } from "./order";
 import { Child } from "./processes/child";
 import type { RunResult } from "./processes/load";
 import { atRest, footprint } from "./processes/proc";
@@ -30,6 +31,8 @@ const DRAINED = Math.min(queues, 1_000);
 
 /** A drain of fewer messages is over before it has found its pace. */
 const LEAST_DRAINED = 100_000;
+/** Between a publish of somebody else and the next. */
+const BYSTANDER_EVERY_MS = 5;
 const LEAST_RATIO = 0.8;
 const MOST_START_MS = 1_000;
 
@@ -58,6 +61,7 @@ async function measure(file: string): Promise<void> {
   await client.ready();
   const expected = Math.floor(messages / queues) * DRAINED;
   let received = 0;
+  const bystander = new Bystander(url);
   const askedAt = performance.now();
   await new Promise<void>((resolve, reject) => {
     const handle = (): void => {
@@ -71,6 +75,9 @@ async function measure(file: string): Promise<void> {
   });
   const drainedPerSecond = (received / (performance.now() - askedAt)) * 1000;
   console.log(`drained ${received} messages of ${DRAINED} queues in ${seconds(askedAt)} s`);
+  const waits = await bystander.stop();
+  const { p50, most } = waits;
+  console.log(`another client's publishes meanwhile took ${number(p50)} ms, ${number(most)} ms at the most`);
   await client.close();
   const { peak } = footprint(hub.pid);
   console.log(`memory of the hub, at the most: ${(peak / 2 ** 20).toFixed(0)} MB`);
@@ -89,7 +96,36 @@ async function measure(file: string): Promise<void> {
     });
   }
   printVerdicts(verdicts);
-  writeJson(values.json, "backlog", { queues, messages, startMs, drainedPerSecond, livePerSecond, peak, verdicts });
+  const figures = { startMs, drainedPerSecond, livePerSecond, peak, waits };
+  writeJson(values.json, "backlog", { queues, messages, ...figures, verdicts });
+}
+
+/** Somebody who publishes one message after the other while others are busy. */
+class Bystander {
+  private readonly waits: number[] = [];
+  private stopped = false;
+  private readonly done: Promise<void>;
+
+  constructor(url: string) {
+    this.done = this.publish(connect(url, { clientId: "bystander" }));
+  }
+
+  /** @returns milliseconds that a publish took. */
+  async stop(): Promise<{ readonly p50: number; readonly most: number }> {
+    this.stopped = true;
+    await this.done;
+    return { p50: median(this.waits), most: Math.max(...this.waits) };
+  }
+
+  private async publish(client: HubClient): Promise<void> {
+    while (!this.stopped) {
+      const from = performance.now();
+      await client.publish({ queue: "bystander", event: "pickup", payload: order(0) });
+      this.waits.push(performance.now() - from);
+      await new Promise((resolve) => setTimeout(resolve, BYSTANDER_EVERY_MS));
+    }
+    await client.close();
+  }
 }
 
 /** What the same hub does with fresh messages: published, delivered and acked. */

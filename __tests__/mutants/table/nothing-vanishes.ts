@@ -269,8 +269,8 @@ export const NOTHING_VANISHES: BrokenPromise = {
     {
       name: "blocks-not-found-after-a-start",
       file: "src/stores/sqlite/blocks.ts",
-      find: "this.index.addToLane(queueNo, priority, block);\n      let count",
-      replace: "let count",
+      find: "this.index.addToLane(heads.queueNo(place), heads.priority(place), block);\n        this.counted.add(",
+      replace: "this.counted.add(",
       caughtBy: { file: BLOCKS, test: "are known to the next process" },
     },
     {

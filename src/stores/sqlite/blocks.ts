@@ -1,15 +1,15 @@
 import type { Database, Statement } from "better-sqlite3";
-import { PRIORITIES } from "../../queue/message";
 import type { LaneCount } from "../ledger/journal";
-import { BlockContents, BlockHeads, type PackedBlock } from "./block";
+import { BlockHeads, type BlockContents, type PackedBlock } from "./block";
 import { BlockIndex, StoredBlock } from "./block-index";
+import { BlockReader } from "./block-reader";
 import { BlockRows } from "./block-rows";
 import type { Calls } from "./calls";
 import { readContent } from "./content-check";
 import type { IdWindow } from "./id-window";
+import { LaneCounts } from "./lane-counts";
 import type { LeaseMarks, StoredMarks } from "./lease-marks";
 import type { Attempted, MessageRows } from "./message-rows";
-import { RecentHeads } from "./recent-heads";
 
 export interface BlockLimits {
   /** Characters of messages that are gone which may lie about in blocks, besides as many as there are of those that wait. */
@@ -17,8 +17,6 @@ export interface BlockLimits {
 }
 
 const USUAL_LIMITS: BlockLimits = { goneLength: 2 ** 25 };
-/** Bytes of heads that are kept after they were read: those of half a million messages. */
-const HEADS_ROOM = 2 ** 23;
 /** Blocks whose leftovers are put in rows in one transaction. */
 const TIDIED_AT_ONCE = 4;
 
@@ -33,8 +31,6 @@ export interface BlockedMessage {
   readonly content: string;
 }
 
-type CountOfLane = { -readonly [Field in keyof LaneCount]: LaneCount[Field] };
-
 /**
  * Messages that are stored many a row: to store them, and to note that they are gone, costs a commit little more however
  * many they are. Where one is to change, it gets a row of its own.
@@ -42,18 +38,17 @@ type CountOfLane = { -readonly [Field in keyof LaneCount]: LaneCount[Field] };
 export class Blocks {
   private readonly index = new BlockIndex();
   private readonly stored: BlockRows;
+  private readonly reader: BlockReader;
   private readonly setResidentFrom: Statement;
   /** From this seq on, what was in memory as it was stored may have been given out since. */
   private residentFrom: number;
   /** What there is of each lane, until somebody has asked. */
-  private counted: Map<number, CountOfLane> | undefined = new Map();
+  private counted: LaneCounts | undefined;
   /** Characters of all blocks, and of what is gone of them. */
   private length = 0;
   private goneLength = 0;
   /** Blocks of which little is left. */
   private sparse: StoredBlock[] = [];
-  private readonly heads = new RecentHeads(HEADS_ROOM);
-  private lastRead: { readonly block: StoredBlock; readonly contents: BlockContents } | undefined;
   /** What the transaction that is under way has added, changed, and taken out. */
   private added: StoredBlock[] = [];
   private touched: StoredBlock[] = [];
@@ -67,15 +62,21 @@ export class Blocks {
     private readonly limits = USUAL_LIMITS,
   ) {
     this.stored = new BlockRows(database);
+    this.reader = new BlockReader(this.stored);
     this.setResidentFrom = database.prepare("UPDATE meta SET value = ? WHERE key = 'resident_from'");
     const residentFrom = database.prepare("SELECT value FROM meta WHERE key = 'resident_from'").pluck().get();
     this.residentFrom = Number(residentFrom);
+    this.counted = new LaneCounts();
     for (const { block, heads } of this.stored.all()) {
       this.index.add(block);
       this.length += block.length;
       this.goneLength += block.goneLength;
       if (isSparse(block)) this.sparse.push(block);
-      this.countIn(block, heads);
+      for (let place = 0; place < block.count; place++) {
+        if (!block.has(place)) continue;
+        this.index.addToLane(heads.queueNo(place), heads.priority(place), block);
+        this.counted.add(heads.queueNo(place), heads.priority(place), heads.bytes(place));
+      }
     }
   }
 
@@ -116,7 +117,7 @@ export class Blocks {
     const block = this.index.holding(seq);
     if (block === undefined) return false;
     const place = seq - block.firstSeq;
-    const contents = this.contentsOf(block);
+    const contents = this.reader.contentsOf(block);
     const queueNo = contents.heads.queueNo(place);
     const content = readContent(contents.content(place));
     const dueAt = as?.dueAt ?? null;
@@ -147,7 +148,7 @@ export class Blocks {
     for (const block of this.index.ofLane(queueNo, priority, afterSeq)) {
       if (found.length >= limit || bytes >= limitBytes) break;
       if (block.live === 0) continue;
-      const contents = this.contentsOf(block);
+      const contents = this.reader.contentsOf(block);
       const { heads } = contents;
       for (let place = Math.max(0, afterSeq + 1 - block.firstSeq); place < block.count; place++) {
         if (!heads.isOfLane(place, queueNo, priority) || !block.has(place)) continue;
@@ -162,7 +163,7 @@ export class Blocks {
   /** A message, if it is in a block. */
   find(seq: number): BlockedMessage | undefined {
     const block = this.index.holding(seq);
-    return block && blockedMessage(block, seq - block.firstSeq, this.contentsOf(block));
+    return block && blockedMessage(block, seq - block.firstSeq, this.reader.contentsOf(block));
   }
 
   /** The messages of an id after a seq and up to another, in order. */
@@ -170,7 +171,7 @@ export class Blocks {
     const found: BlockedMessage[] = [];
     for (const block of this.index.after(afterSeq)) {
       if (block.firstSeq > upToSeq) break;
-      const contents = this.contentsOf(block);
+      const contents = this.reader.contentsOf(block);
       for (const place of contents.placesNear(`\n${id}\n`)) {
         const seq = block.firstSeq + place;
         if (seq <= afterSeq || seq > upToSeq || !block.has(place)) continue;
@@ -193,7 +194,7 @@ export class Blocks {
 
   /** What there was of each lane at the start. */
   takeLaneCounts(): LaneCount[] {
-    const counted = [...(this.counted?.values() ?? [])];
+    const counted = this.counted?.all() ?? [];
     this.counted = undefined;
     return counted;
   }
@@ -259,8 +260,7 @@ export class Blocks {
       this.goneLength -= block.goneLength;
       this.index.takeBack(block);
     }
-    this.lastRead = undefined;
-    this.heads.clear();
+    this.reader.forgetAll();
     this.added = [];
     this.touched = [];
     this.taken = [];
@@ -298,8 +298,7 @@ export class Blocks {
     this.length -= block.length;
     this.goneLength -= block.length;
     this.index.noteGone();
-    this.heads.delete(block.firstSeq);
-    if (this.lastRead?.block === block) this.lastRead = undefined;
+    this.reader.forget(block);
   }
 
   private tidy(): void {
@@ -314,37 +313,6 @@ export class Blocks {
 
   private mayBeOut(heads: BlockHeads, place: number): boolean {
     return heads.wasResident(place) && heads.firstSeq + place >= this.residentFrom;
-  }
-
-  private contentsOf(block: StoredBlock): BlockContents {
-    if (this.lastRead?.block !== block) {
-      const contents = new BlockContents(this.headsOf(block), (firstSeq) => this.stored.runText(firstSeq));
-      this.lastRead = { block, contents };
-    }
-    return this.lastRead.contents;
-  }
-
-  private headsOf(block: StoredBlock): BlockHeads {
-    const known = this.heads.get(block.firstSeq);
-    if (known !== undefined) return known;
-    const read = this.stored.heads(block);
-    this.heads.add(read);
-    return read;
-  }
-
-  private countIn(block: StoredBlock, heads: BlockHeads): void {
-    const { counted = new Map<number, CountOfLane>() } = this;
-    for (let place = 0; place < block.count; place++) {
-      if (!block.has(place)) continue;
-      const queueNo = heads.queueNo(place);
-      const priority = heads.priority(place);
-      const lane = queueNo * PRIORITIES + priority;
-      this.index.addToLane(queueNo, priority, block);
-      let count = counted.get(lane);
-      if (count === undefined) counted.set(lane, (count = { queueNo, priority, count: 0, bytes: 0 }));
-      count.count++;
-      count.bytes += heads.bytes(place);
-    }
   }
 }
 
