@@ -150,7 +150,7 @@ export function describeRestarts(on: StoreInSuite): void {
     });
 
     test("holds back what is delayed until it is due", async () => {
-      await on.store.append([message("now"), message("later", { dueAt: NOW + 1_000 })]);
+      await on.store.append([message("later", { dueAt: NOW + 1_000 }), message("now")]);
       await reopen(how);
       expect(ids(await lease(1))).toEqual(["now"]);
       await on.store.expire(NOW + 999);
