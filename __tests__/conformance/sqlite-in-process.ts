@@ -26,7 +26,7 @@ export class SqliteInProcess implements StoreUnderTest {
   private latestTime = 0;
 
   /**
-   * @param leastInBlock messages of one turn that are stored in one row, at the least; left out: as many as usual.
+   * @param leastInBlock messages of one turn that are stored in a block, at the least; left out: as many as usual.
    * @param blockLimits left out: the usual ones.
    */
   constructor(

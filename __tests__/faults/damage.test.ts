@@ -1,8 +1,13 @@
 import fs from "node:fs";
 import path from "node:path";
 import Database from "better-sqlite3";
+import type { Store } from "../../src/queue/store";
+import { readSettings } from "../../src/read-config";
+import { openStore } from "../../src/stores/open-store";
 import { examine } from "../../src/stores/sqlite/examination";
 import { salvage, type SalvageReport } from "../../src/stores/sqlite/salvage/salvage";
+import { ack, message, queue, settling } from "../conformance/store-in-suite";
+import { rulesWith } from "../support/rules";
 import {
   broughtBack,
   contentsOf,
@@ -191,6 +196,38 @@ test("contents that their heads miss are found, and told to be lost, though each
   expect(saved.messages.size).toBeLessThan(before.messages.size);
   expect(unaccounted(before, saved, report)).toEqual([]);
 });
+
+test("what is left on pages that are free is not told to be lost", async () => {
+  const file = inFolder("emptied.db");
+  const store = await openStore(`sqlite:${file}`, { ...readSettings({}), rules: rulesWith() }, () => {});
+  await fillAndAck(store, 3_000);
+  await store.close();
+  copyStore(file, inFolder("damaged.db"));
+  const bytes = fs.readFileSync(file);
+  // The list of them begins there; nothing is known to be free any more.
+  const trunk = bytes.readUInt32BE(32);
+  expect(trunk).toBeGreaterThan(0);
+  fs.writeFileSync(inFolder("damaged.db"), bytes.fill(0xff, (trunk - 1) * PAGE_BYTES, (trunk - 1) * PAGE_BYTES + 16));
+  expect(examine(inFolder("damaged.db")).faults).not.toEqual([]);
+  fs.rmSync(inFolder("saved.db"), { force: true });
+  const report = salvage(inFolder("damaged.db"), inFolder("saved.db"));
+  expect([...report.losses.messages.values()].flat()).toEqual([]);
+});
+
+/** Puts messages into a store, a hundred at a time, and acks all of them. */
+async function fillAndAck(store: Store, count: number): Promise<void> {
+  const payload = JSON.stringify("x".repeat(200));
+  for (let from = 0; from < count; from += 100) {
+    await store.append(Array.from({ length: 100 }, (_, at) => message(`m${from + at}`, { payload })));
+  }
+  const requests = [{ holder: "session", client: "driver", limit: 100, limitBytes: 2 ** 30 }];
+  for (let acked = 0; acked < count;) {
+    const deliveries = await store.lease(queue, requests, Date.now(), 30_000);
+    await store.settle(deliveries.map((delivery) => settling(delivery, ack)));
+    acked += deliveries.length;
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+}
 
 describe("the log of a crash", () => {
   test("that is gone is missed by the mark beside it", () => {

@@ -171,7 +171,7 @@ describe("a block's form", () => {
 });
 
 test("heads that were read last are kept, as many as there is room for", () => {
-  const heads = new RecentHeads(100);
+  const heads = new RecentHeads(3 * 420);
   for (const firstSeq of [1, 2, 3]) heads.add(new BlockHeads(firstSeq, new Uint32Array(8)));
   expect(heads.get(1)?.firstSeq).toBe(1);
   heads.add(new BlockHeads(4, new Uint32Array(8)));
@@ -179,7 +179,7 @@ test("heads that were read last are kept, as many as there is room for", () => {
   heads.delete(3);
   heads.add(new BlockHeads(5, new Uint32Array(8)));
   expect([1, 4, 5].map((firstSeq) => heads.get(firstSeq)?.firstSeq)).toEqual([1, 4, 5]);
-  heads.add(new BlockHeads(6, new Uint32Array(400)));
+  heads.add(new BlockHeads(6, new Uint32Array(1_000)));
   expect([1, 4, 5, 6].map((firstSeq) => heads.get(firstSeq))).toEqual([undefined, undefined, undefined, undefined]);
 });
 

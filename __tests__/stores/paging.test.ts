@@ -1,5 +1,5 @@
 /** Many queues whose messages wait on disk and are asked for at once: how much is read, and kept, at a time. */
-import { queueAddress, type QueueAddress } from "../../src/queue/message";
+import { queueAddress, type Delivery, type QueueAddress } from "../../src/queue/message";
 import type { LedgerStore } from "../../src/stores/ledger/ledger-store";
 import type { StoreSettings } from "../../src/stores/open-store";
 import { SqliteInProcess } from "../conformance/sqlite-in-process";
@@ -99,6 +99,65 @@ test("who has to wait is read for later, without asking again", async () => {
   for (const queue of queues) expect(await takeFrom(queue, 1)).toEqual(["m0"]);
   await nothingIsRead();
 });
+
+/** Deals as the hub does: at once when it is hinted at, all that there is, which is acked. @returns how many each queue gave. */
+async function dealUntil(
+  queues: readonly QueueAddress[],
+  isDone: (given: readonly number[]) => boolean,
+): Promise<number[][]> {
+  const given = new Map(queues.map((queue): [QueueAddress, number] => [queue, 0]));
+  const course: number[][] = [];
+  const deal = async (queue: QueueAddress): Promise<void> => {
+    const count = (await takeFrom(queue, 1_000)).length;
+    if (count > 0) course.push([...given.set(queue, (given.get(queue) ?? 0) + count).values()]);
+  };
+  store.onHint((queue) => void deal(queue));
+  for (const queue of queues) void deal(queue);
+  for (let turns = 0; !isDone([...given.values()]); turns++) {
+    if (turns === 50_000) throw new Error(`they gave no more than ${[...given.values()].join(", ")}`);
+    await turn();
+  }
+  return course;
+}
+
+test("queues that are emptied as fast as they are read leave others their turn", async () => {
+  const queues = await openWith(6, 5_000, 100);
+  const course = await dealUntil(queues, (given) => given.every((count) => count === 5_000));
+  const allHaveSome = course.find((given) => given.every((count) => count > 0)) ?? [];
+  expect(Math.max(...allHaveSome)).toBeLessThan(3_000);
+}, 60_000);
+
+test("many groups of one queue are read a few at a time", async () => {
+  const groups = Array.from({ length: 300 }, (_, at) => `g${at}`);
+  const [queue] = await openWith(1, 0, 0);
+  if (queue === undefined) throw new Error("there is no queue");
+  const payload = JSON.stringify("x".repeat(3_000));
+  for (let round = 0; round < 60; round++) {
+    await store.append(groups.map((group) => message(`m${round}-${group}`, { target: queue, payload, group })));
+  }
+  store = await subject.reopen("crashed");
+  // One of each group is out, all others are set aside for it.
+  const requests = [{ holder: "h1", client: "c", limit: 1_000, limitBytes: 1e9 }];
+  const out: Delivery[] = [];
+  for (let idle = 0; idle < 500; idle++) {
+    const more = await store.lease(queue, requests, NOW, LEASE_MS);
+    out.push(...more);
+    if (more.length > 0) idle = 0;
+    await turn();
+  }
+  expect(out).toHaveLength(groups.length);
+  let most = 0;
+  const watch = setInterval(() => (most = Math.max(most, store["paging"]["reading"])));
+  await store.settle(out.map((delivery) => settling(delivery, ack)));
+  const rest = 59 * groups.length;
+  await dealUntil([queue], ([given = 0]) => {
+    most = Math.max(most, store["paging"]["reading"]);
+    return given === rest;
+  });
+  clearInterval(watch);
+  expect(most).toBeGreaterThan(1_000);
+  expect(most).toBeLessThan(4_096 + 1_024);
+}, 60_000);
 
 test("no more is asked for than there is", async () => {
   const queues = await openWith(3, 40, 100);

@@ -21,9 +21,16 @@ export const BOUNDED: BrokenPromise = {
     {
       name: "all-queues-read-at-once",
       file: "src/stores/ledger/paging.ts",
-      find: "if (this.reading >= READ_AT_ONCE) return void",
-      replace: "if (this.reading < 0) return void",
+      find: "if (this.reading < READ_AT_ONCE) return false;",
+      replace: "if (this.reading < Infinity) return false;",
       caughtBy: { file: PAGING, test: "are read a few at a time" },
+    },
+    {
+      name: "all-groups-of-a-queue-read-at-once",
+      file: "src/stores/ledger/paging.ts",
+      find: "      if (this.mustWait(queue)) return;\n      const wanted = group.wanted();",
+      replace: "      const wanted = group.wanted();",
+      caughtBy: { file: PAGING, test: "many groups of one queue" },
     },
     {
       name: "room-for-what-is-read-given-to-all-who-read",
@@ -36,7 +43,7 @@ export const BOUNDED: BrokenPromise = {
       name: "a-read-that-failed-takes-room-for-ever",
       file: "src/stores/ledger/paging.ts",
       find: "reading.then(settle, () => settle());",
-      replace: "reading.then(settle, () => ended(undefined));",
+      replace: "reading.then(settle, () => end(undefined));",
       caughtBy: { file: PAGING, test: "what could not be read makes room" },
     },
     {

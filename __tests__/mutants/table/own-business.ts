@@ -7,6 +7,13 @@ export const OWN_BUSINESS: BrokenPromise = {
   promise: "Own business only",
   mutants: [
     {
+      name: "who-is-read-for-takes-the-room-of-those-who-wait",
+      file: "src/stores/ledger/paging.ts",
+      find: "      this.goOn();\n      if (result !== undefined) this.arrived(queue);",
+      replace: "      if (result !== undefined) this.arrived(queue);\n      this.goOn();",
+      caughtBy: { file: "__tests__/stores/paging.test.ts", test: "leave others their turn" },
+    },
+    {
       name: "any-inbox-consumable",
       file: "src/queue/identity.ts",
       find: "isInbox(queue) ? queue === inbox : consume === undefined",

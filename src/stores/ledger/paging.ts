@@ -31,8 +31,8 @@ export class Paging {
   /** Reads what the queue will need next. Returns at once; a hint follows. */
   pageIn(queue: QueueState): void {
     if (!queue.hasUnread) return;
-    if (this.reading >= READ_AT_ONCE) return void this.held.add(queue);
     for (const group of queue.groupsOnDisk()) {
+      if (this.mustWait(queue)) return;
       const wanted = group.wanted();
       if (wanted.length > 0) {
         this.read(queue, group.waiting, wanted, (read, messages) => queue.groupFetched(group, read, messages));
@@ -41,6 +41,7 @@ export class Paging {
     let isFirst = true;
     for (const lane of queue.lanesInOrder()) {
       if (lane.readyCount === 0) continue;
+      if (this.mustWait(queue)) return;
       if (isFirst || lane.list.length === 0) this.pageLane(queue, lane, isFirst ? PAGE : GLANCE);
       isFirst = false;
     }
@@ -63,32 +64,38 @@ export class Paging {
     const limit = Math.min(count, lane.onDisk);
     const bytes = this.pageBytes(list);
     const page = this.ledger.journal.page(queue.no, lane.priority, lane.pageAfter, limit, bytes);
-    this.follow(page, limit, bytes, (messages) => {
-      if (messages === undefined) {
-        lane.isBusy = false;
-        return;
-      }
-      lane.endPage(messages);
-      this.arrived(queue);
-    });
+    const end = (messages: readonly StoredMessage[] | undefined): void => {
+      if (messages === undefined) lane.isBusy = false;
+      else lane.endPage(messages);
+    };
+    this.follow(queue, page, { messages: limit, bytes }, end);
   }
 
-  /** @param ended told what was read; undefined: it failed, and the dispatcher's poll asks again. */
+  /** @param end takes in what was read; undefined: it failed, and the dispatcher's poll asks again. */
   private follow<Result>(
+    queue: QueueState,
     reading: Promise<Result>,
-    count: number,
-    bytes: number,
-    ended: (result: Result | undefined) => void,
+    { messages, bytes }: { readonly messages: number; readonly bytes: number },
+    end: (result: Result | undefined) => void,
   ): void {
-    this.reading += count;
+    this.reading += messages;
     this.readingBytes += bytes;
     const settle = (result?: Result): void => {
-      this.reading -= count;
+      this.reading -= messages;
       this.readingBytes -= bytes;
-      ended(result);
+      end(result);
+      // Before this queue is hinted at, and has more read in the place of those that wait for it.
       this.goOn();
+      if (result !== undefined) this.arrived(queue);
     };
     reading.then(settle, () => settle());
+  }
+
+  /** Whether enough is being read already: the queue has its turn later. */
+  private mustWait(queue: QueueState): boolean {
+    if (this.reading < READ_AT_ONCE) return false;
+    this.held.add(queue);
+    return true;
   }
 
   /** Reads for the queues that had to wait, those that came first. */
@@ -119,11 +126,9 @@ export class Paging {
     list.isBusy = true;
     const bytes = this.pageBytes(list);
     const found = this.ledger.journal.fetch(wanted.map(seqOf), bytes);
-    this.follow(found, wanted.length, bytes, (result) => {
+    this.follow(queue, found, { messages: wanted.length, bytes }, (result) => {
       list.isBusy = false;
-      if (result === undefined) return;
-      takeIn(wanted.slice(0, result.read), result.messages);
-      this.arrived(queue);
+      if (result !== undefined) takeIn(wanted.slice(0, result.read), result.messages);
     });
   }
 }

@@ -3,7 +3,7 @@ import type { StoredBlock } from "./block-index";
 import type { BlockRows } from "./block-rows";
 import { RecentHeads } from "./recent-heads";
 
-/** Bytes of heads that are kept after they were read: those of half a million messages. */
+/** Bytes of heads that are kept after they were read: those of half a million messages in large blocks. */
 const HEADS_ROOM = 2 ** 23;
 
 /** Reads blocks from the file, and keeps what is likely to be read again. */

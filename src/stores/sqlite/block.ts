@@ -24,7 +24,7 @@ const RESIDENT_BIT = 0x10;
 const RUN_BIT = 0x20;
 /** Characters of contents past which the next message begins another block: heads that are read for one are not too many. */
 const BLOCK_LENGTH = 2 ** 17;
-/** Characters of contents past which the next message begins another run: with one more, about a page of the file. */
+/** Characters of contents past which the next message begins another run: of messages of some hundred, about a page. */
 const RUN_LENGTH = 3_500;
 
 /** Whether a message can be in a block: one that has its times and places changed by itself has a row of its own. */

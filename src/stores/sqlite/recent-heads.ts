@@ -1,5 +1,8 @@
 import type { BlockHeads } from "./block";
 
+/** Bytes that each takes besides its cells, about. */
+const BESIDES = 384;
+
 /** Heads that were read last, as many as there is room for: lanes that share blocks are read one after the other. */
 export class RecentHeads {
   /** By first seq, those that were used last at the end. */
@@ -20,7 +23,7 @@ export class RecentHeads {
   add(heads: BlockHeads): void {
     this.delete(heads.firstSeq);
     this.kept.set(heads.firstSeq, heads);
-    this.bytes += heads.cells.byteLength;
+    this.bytes += bytesOf(heads);
     for (const oldest of this.kept.keys()) {
       if (this.bytes <= this.room) return;
       this.delete(oldest);
@@ -28,7 +31,9 @@ export class RecentHeads {
   }
 
   delete(firstSeq: number): void {
-    this.bytes -= this.kept.get(firstSeq)?.cells.byteLength ?? 0;
+    const heads = this.kept.get(firstSeq);
+    if (heads === undefined) return;
+    this.bytes -= bytesOf(heads);
     this.kept.delete(firstSeq);
   }
 
@@ -36,4 +41,8 @@ export class RecentHeads {
     this.kept.clear();
     this.bytes = 0;
   }
+}
+
+function bytesOf({ cells }: BlockHeads): number {
+  return cells.byteLength + BESIDES;
 }

@@ -33,7 +33,7 @@ export class SqliteJournal implements Journal {
     private readonly clock: Clock,
     onBroken: (error: Error) => void,
     private readonly space?: DiskSpace,
-    /** Messages of one turn that are stored in one row, at the least. */
+    /** Messages of one turn that are stored in a block, at the least. */
     private readonly leastInBlock = LEAST_IN_BLOCK,
   ) {
     this.line = new CallLine(worker, clock, onBroken, () => this.ended());

@@ -90,10 +90,11 @@ export class BlockRescue {
     if (run !== undefined) this.takeRun(run);
   }
 
-  /** All has been read: what was not found is lost. */
+  /** All has been read: what was not found is lost, unless no tree led to its heads, which may be what is left of acked ones. */
   noteLost(): void {
     for (const { block, run } of this.missing.values()) {
-      const { heads, stored } = block;
+      const { heads, isStray, stored } = block;
+      if (isStray) continue;
       for (let place = run.first; place < run.next; place++) {
         if (stored.has(place)) this.saved.noteLost(heads.firstSeq + place, heads.queueNo(place));
       }

@@ -137,7 +137,7 @@ export class Reconciliation {
 
   /**
    * @param ofIndexes what indexes knew of, which counts where all of the table's are whole.
-   * @param ofRows what damaged rows knew of.
+   * @param ofRows what rows knew of whose contents are lost.
    */
   private lost(table: string, ofIndexes: string, ofRows?: string): SeqsByQueue {
     const known = [...(this.damagedIndexes.has(table) ? [] : [ofIndexes]), ...(ofRows === undefined ? [] : [ofRows])];
