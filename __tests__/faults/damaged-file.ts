@@ -55,7 +55,15 @@ async function markIsCurrent(file: string): Promise<void> {
   const database = new Database(copy);
   const commits = database.prepare("SELECT value FROM meta WHERE key = 'commits'").pluck().get();
   database.close();
-  while (CommitMark.read(file) !== commits) await new Promise((resolve) => setTimeout(resolve, 5));
+  await new Promise<void>((resolve) => {
+    const look = (): void => {
+      if (CommitMark.read(file) !== commits) return;
+      watcher.close();
+      resolve();
+    };
+    const watcher = fs.watch(path.dirname(file), look);
+    look();
+  });
 }
 
 export function copyStore(from: string, to: string): void {

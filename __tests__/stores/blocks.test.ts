@@ -1,12 +1,11 @@
 /** Messages that share rows of the file: what goes in, what is taken out, and what a commit that fails leaves of it. */
 import Database from "better-sqlite3";
 import type { AppendRow, Change, StoredMessage } from "../../src/stores/ledger/journal";
-import { BlockContents, BlockHeads, packBlocks, type PackedBlock } from "../../src/stores/sqlite/block";
+import { packBlocks } from "../../src/stores/sqlite/block";
 import type { BlockLimits } from "../../src/stores/sqlite/blocks";
 import { unpackMessages, type Call, type Calls } from "../../src/stores/sqlite/calls";
-import { readContent } from "../../src/stores/sqlite/content-check";
-import { RecentHeads } from "../../src/stores/sqlite/recent-heads";
 import { SqliteFile } from "../../src/stores/sqlite/sqlite-file";
+import { rowOf, rowsOf } from "./append-rows";
 import { packChanges } from "./packing";
 import { storedMessage } from "./stored-message";
 
@@ -61,14 +60,6 @@ function commit(...calls: Call[]): unknown {
   return results[results.length - 1];
 }
 
-function rowOf(seq: number, fields: Partial<StoredMessage> = {}, resident = false): AppendRow {
-  return { message: storedMessage(seq, fields), dueAt: undefined, isDueFixed: false, resident };
-}
-
-function rowsOf(from: number, count: number, fields?: (seq: number) => Partial<StoredMessage>): AppendRow[] {
-  return Array.from({ length: count }, (_, at) => rowOf(from + at, fields?.(from + at)));
-}
-
 const append = (rows: readonly AppendRow[]): Call => ({
   kind: "appendBlocks",
   argument: { blocks: packBlocks(rows), count: rows.length },
@@ -95,93 +86,6 @@ function page(afterSeq = 0, queueNo = 1, priority = 4, limit = 1_000, limitBytes
 const seqsOf = (messages: readonly StoredMessage[]): number[] => messages.map(({ seq }) => seq);
 const count = (table: string): number => Number(database.prepare(`SELECT count(*) FROM ${table}`).pluck().get());
 const range = (from: number, to: number): number[] => Array.from({ length: to - from + 1 }, (_, at) => from + at);
-
-/** What messages say and where they are, of the first block of some. */
-function contentsOf(rows: readonly AppendRow[]): { readonly heads: BlockHeads; readonly contents: BlockContents } {
-  const [block] = packBlocks(rows);
-  if (block === undefined) throw new Error("there is no block");
-  const heads = BlockHeads.of(block.firstSeq, Buffer.from(block.heads.buffer));
-  return { heads, contents: new BlockContents(heads, (firstSeq) => runsOf(block, heads).get(firstSeq) ?? "") };
-}
-
-function runsOf({ text }: PackedBlock, heads: BlockHeads): Map<number, string> {
-  let begin = 0;
-  return new Map([...heads.runs()].map(({ firstSeq, length }) => [firstSeq, text.slice(begin, (begin += length))]));
-}
-
-describe("a block's form", () => {
-  it("holds what messages say, whatever that is", () => {
-    const texts = ['{"a":"é 漢字 🚚\\n"}', "null", JSON.stringify("x".repeat(9_000)), '"a\\nb"', "{}"];
-    const rows = texts.map((payload, at) =>
-      rowOf(
-        at + 1,
-        { payload, group: at % 2 ? "g" : undefined, headers: at % 3 ? '{"h":"ü"}' : undefined, priority: at },
-        at % 2 === 0,
-      ),
-    );
-    const { heads, contents } = contentsOf(rows);
-    rows.forEach(({ message, resident }, place) => {
-      const { id, event, payload, priority, group = null, headers = null, publisher, publishedAt } = message;
-      expect(readContent(contents.content(place))).toEqual({
-        id,
-        event,
-        payload,
-        priority,
-        group,
-        headers,
-        publisher,
-        publishedAt,
-      });
-      expect([heads.queueNo(place), heads.priority(place), heads.wasResident(place)]).toEqual([1, priority, resident]);
-    });
-  });
-
-  it("ends where seqs do not follow one another, and where it is long enough", () => {
-    const apart = packBlocks([...rowsOf(1, 3), ...rowsOf(7, 2)]);
-    expect(apart.map(({ firstSeq, heads }) => [firstSeq, heads.length / 4])).toEqual([
-      [1, 3],
-      [7, 2],
-    ]);
-    const long = packBlocks(rowsOf(1, 40, () => ({ payload: JSON.stringify("x".repeat(20_000)) })));
-    expect(long.length).toBeGreaterThan(3);
-    expect(Math.max(...long.map(({ text }) => text.length))).toBeLessThan(160_000);
-  });
-
-  it("is read in runs of about a page", () => {
-    const { heads, contents } = contentsOf(rowsOf(1, 60, () => ({ payload: JSON.stringify("x".repeat(300)) })));
-    const runs = [...heads.runs()];
-    expect(runs.length).toBeGreaterThan(4);
-    for (const { length } of runs.slice(0, -1)) expect([length >= 3_500, length < 4_000]).toEqual([true, true]);
-    expect(runs.map(({ first }) => first)).toEqual([0, ...runs.slice(0, -1).map(({ next }) => next)]);
-    expect(runs[runs.length - 1]?.next).toBe(60);
-    // In any order, and there and back.
-    for (const place of [59, 0, 30, 31, 11, 10, 59])
-      expect(readContent(contents.content(place)).id).toBe(`m${place + 1}`);
-  });
-
-  it("has a run for each message that is as long as one", () => {
-    const { heads } = contentsOf(rowsOf(5, 4, () => ({ payload: JSON.stringify("x".repeat(5_000)) })));
-    expect([...heads.runs()].map(({ firstSeq, first, next }) => [firstSeq, first, next])).toEqual([
-      [5, 0, 1],
-      [6, 1, 2],
-      [7, 2, 3],
-      [8, 3, 4],
-    ]);
-  });
-});
-
-test("heads that were read last are kept, as many as there is room for", () => {
-  const heads = new RecentHeads(3 * 420);
-  for (const firstSeq of [1, 2, 3]) heads.add(new BlockHeads(firstSeq, new Uint32Array(8)));
-  expect(heads.get(1)?.firstSeq).toBe(1);
-  heads.add(new BlockHeads(4, new Uint32Array(8)));
-  expect([1, 2, 3, 4].map((firstSeq) => heads.get(firstSeq)?.firstSeq)).toEqual([1, undefined, 3, 4]);
-  heads.delete(3);
-  heads.add(new BlockHeads(5, new Uint32Array(8)));
-  expect([1, 4, 5].map((firstSeq) => heads.get(firstSeq)?.firstSeq)).toEqual([1, 4, 5]);
-  heads.add(new BlockHeads(6, new Uint32Array(1_000)));
-  expect([1, 4, 5, 6].map((firstSeq) => heads.get(firstSeq))).toEqual([undefined, undefined, undefined, undefined]);
-});
 
 describe("messages in blocks", () => {
   it("are read in order, from after a seq on, those of a lane only, and within limits", () => {

@@ -1,5 +1,5 @@
 import type { BrokenPromise } from "../mutant";
-import { BLOCKS, BROKER, MEMORY, PROMISES, PUBLISH, REQUESTS, SQLITE } from "./suites";
+import { BROKER, MEMORY, PROMISES, PUBLISH, REQUESTS, SQLITE } from "./suites";
 
 const PAGING = "__tests__/stores/paging.test.ts";
 const UNUSED = "__tests__/stores/unused-queues.test.ts";
@@ -28,7 +28,7 @@ export const BOUNDED: BrokenPromise = {
     {
       name: "all-groups-of-a-queue-read-at-once",
       file: "src/stores/ledger/paging.ts",
-      find: "      if (this.mustWait(queue)) return;\n      const wanted = group.wanted();",
+      find: "      if (this.putOff(queue)) return;\n      const wanted = group.wanted();",
       replace: "      const wanted = group.wanted();",
       caughtBy: { file: PAGING, test: "many groups of one queue" },
     },
@@ -48,10 +48,10 @@ export const BOUNDED: BrokenPromise = {
     },
     {
       name: "heads-kept-without-limit",
-      file: "src/stores/sqlite/recent-heads.ts",
-      find: "if (this.bytes <= this.room) return;",
-      replace: "return;",
-      caughtBy: { file: BLOCKS, test: "heads that were read last are kept" },
+      file: "src/stores/sqlite/block-reader.ts",
+      find: "maxSize: headsRoom,",
+      replace: "maxSize: headsRoom * 1_000,",
+      caughtBy: { file: "__tests__/stores/block.test.ts", test: "heads that were read last are kept" },
     },
     {
       name: "prefetch-ignored",

@@ -10,7 +10,7 @@ const PAGE_BYTES = 2 ** 20;
 /** Of lanes that are not next in turn: enough to know how old their first message is, and to give some of them out. */
 const GLANCE = 64;
 
-/** Messages that are being read, of all queues, past which others wait: what comes meanwhile is stored without delay. */
+/** Messages that are being read, of all queues, past which others wait: what is published meanwhile is to wait for these only. */
 const READ_AT_ONCE = 4_096;
 
 /** Brings what waits on disk into memory, shortly before its turn comes. */
@@ -32,7 +32,7 @@ export class Paging {
   pageIn(queue: QueueState): void {
     if (!queue.hasUnread) return;
     for (const group of queue.groupsOnDisk()) {
-      if (this.mustWait(queue)) return;
+      if (this.putOff(queue)) return;
       const wanted = group.wanted();
       if (wanted.length > 0) {
         this.read(queue, group.waiting, wanted, (read, messages) => queue.groupFetched(group, read, messages));
@@ -41,7 +41,7 @@ export class Paging {
     let isFirst = true;
     for (const lane of queue.lanesInOrder()) {
       if (lane.readyCount === 0) continue;
-      if (this.mustWait(queue)) return;
+      if (this.putOff(queue)) return;
       if (isFirst || lane.list.length === 0) this.pageLane(queue, lane, isFirst ? PAGE : GLANCE);
       isFirst = false;
     }
@@ -91,8 +91,8 @@ export class Paging {
     reading.then(settle, () => settle());
   }
 
-  /** Whether enough is being read already: the queue has its turn later. */
-  private mustWait(queue: QueueState): boolean {
+  /** Leaves a queue to its turn later, where enough is being read already. @returns whether it does. */
+  private putOff(queue: QueueState): boolean {
     if (this.reading < READ_AT_ONCE) return false;
     this.held.add(queue);
     return true;

@@ -116,18 +116,9 @@ export class BlockHeads {
     return length;
   }
 
-  /** The place with which the run begins that a message is in. */
-  runOf(place: number): number {
-    let first = place;
-    while (first > 0 && !this.beginsRun(first)) first--;
-    return first;
-  }
-
-  /** Where in its run the content of a message begins. */
-  beginInRun(place: number): number {
-    let begin = 0;
-    for (let each = this.runOf(place); each < place; each++) begin += this.contentLength(each);
-    return begin;
+  /** Whether a run begins with the content of a message. */
+  beginsRun(place: number): boolean {
+    return place === 0 || ((this.cells[place * HEAD_CELLS + 1] ?? 0) & RUN_BIT) !== 0;
   }
 
   /** All runs, in order. */
@@ -138,10 +129,6 @@ export class BlockHeads {
       while (next < this.count && !this.beginsRun(next));
       yield { first, next, firstSeq: this.firstSeq + first, length };
     }
-  }
-
-  private beginsRun(place: number): boolean {
-    return ((this.cells[place * HEAD_CELLS + 1] ?? 0) & RUN_BIT) !== 0;
   }
 }
 
@@ -169,8 +156,10 @@ export class BlockContents {
 
   /** As `contentText` has it. @throws DamagedError when it is not what was stored. */
   content(place: number): string {
-    this.open(this.heads.runOf(place));
-    const begin = this.heads.beginInRun(place);
+    let begin = 0;
+    let run = place;
+    while (!this.heads.beginsRun(run)) begin += this.heads.contentLength(--run);
+    this.open(run);
     return this.text.slice(begin, begin + this.heads.contentLength(place));
   }
 

@@ -1,4 +1,5 @@
-import { isAppend, NO_SPACE, rowsIn, type Answer, type Call, type Post } from "./calls";
+import { rowsIn } from "./call-rows";
+import { isAppend, NO_SPACE, type Answer, type Call, type Post } from "./calls";
 import { isDamage } from "./damage";
 import { damageText } from "./database-file";
 import type { SqliteFile } from "./sqlite-file";
