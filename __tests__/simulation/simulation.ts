@@ -117,6 +117,8 @@ class Run {
     if (!hub.isUp || hub.store === undefined) return "the hub is not up";
     const waiting = this.publishers.filter(({ isDone }) => !isDone).length;
     if (waiting > 0) return `${waiting} publishers have something unconfirmed`;
+    // Behind all that is on its way to the file: a join may put a room's history into an inbox.
+    await hub.store.probe();
     for (const queue of this.queues) {
       const { ready, delayed, leased } = await statsOf(hub.store, queue);
       if (ready + delayed + leased > 0) return `${queue} has ${ready} ready, ${delayed} delayed, ${leased} leased`;
