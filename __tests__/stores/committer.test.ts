@@ -5,7 +5,7 @@ import { Committer } from "../../src/stores/sqlite/committer";
 import { DamagedError } from "../../src/stores/sqlite/damage";
 import type { SqliteFile } from "../../src/stores/sqlite/sqlite-file";
 
-const NOTHING = { numbers: new Float64Array(0), text: "" };
+const NOTHING = { numbers: new Float64Array(0), pieces: [] };
 const APPEND: Call = { kind: "append", argument: { rows: NOTHING, copies: 0 } };
 const ACK: Call = { kind: "change", argument: { now: 0, changes: NOTHING } };
 const PROBE: Call = { kind: "probe", argument: null };
@@ -65,7 +65,7 @@ test.each([
   "where a commit takes %s, posts that wait are committed together: %d ms, %d posts",
   (_time, lastCommitMs, together) => {
     const NUMBERS_PER_CHANGE = 8;
-    const changes = { numbers: new Float64Array(64 * NUMBERS_PER_CHANGE), text: "" };
+    const changes = { numbers: new Float64Array(64 * NUMBERS_PER_CHANGE), pieces: [] };
     const post: Post = [{ kind: "change", argument: { now: 0, changes } }];
     const commit = jest.fn((calls: readonly Call[]) => calls.map(() => null));
     const waiting = Array.from({ length: 99 }, () => post);

@@ -8,7 +8,10 @@ import { storedMessage } from "./stored-message";
 
 const FILED: Call = { kind: "queue", argument: { no: 1, address: queue, creator: "acme" } };
 /** It is no kind of change, and so makes its commit fail after all that went before it. */
-const POISON: Call = { kind: "change", argument: { now: NOW, changes: { numbers: Float64Array.of(99, 1), text: "" } } };
+const POISON: Call = {
+  kind: "change",
+  argument: { now: NOW, changes: { numbers: Float64Array.of(99, 1), pieces: [] } },
+};
 
 /** A database whose disk can be full. */
 class FullDatabase extends Database {

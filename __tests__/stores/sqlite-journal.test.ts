@@ -143,7 +143,7 @@ test("calls that are answered together resolve in the order in which they were m
   note("duplicate", journal.append([row(22)]));
   note("leave", journal.leave(1, 2));
   await settled();
-  const nothing = { numbers: new Float64Array(), text: "" };
+  const nothing = { numbers: new Float64Array(), pieces: [] };
   worker.answer({ results: [[], nothing, [], [], [], { messages: nothing, read: 1 }, null, [0, 5], null] });
   await settled();
   expect(order).toEqual(["plain", "page", "mixed", "fetch", "change", "duplicate", "leave"]);

@@ -45,14 +45,14 @@ export class BlockRows {
       .raw();
   }
 
-  insert({ firstSeq, heads: cells, text }: PackedBlock): void {
+  insert({ firstSeq, heads: cells, runs }: PackedBlock): void {
     const heads = new BlockHeads(firstSeq, cells);
     const bytes = Buffer.from(cells.buffer, cells.byteOffset, cells.byteLength);
     this.insertHeads.run(firstSeq, bytes, headsCheck(heads));
-    let begin = 0;
-    for (const run of heads.runs()) {
-      const runText = text.slice(begin, (begin += run.length));
-      this.insertRun.run(run.firstSeq, runText, runCheck(run.firstSeq, runText));
+    let next = 0;
+    for (const { firstSeq: runSeq } of heads.runs()) {
+      const text = runs[next++] ?? "";
+      this.insertRun.run(runSeq, text, runCheck(runSeq, text));
     }
   }
 

@@ -14,8 +14,8 @@ export interface PackedBlock {
    * content; bytes as `sizeOf` counts.
    */
   readonly heads: Uint32Array;
-  /** All contents, one after the other. */
-  readonly text: string;
+  /** The contents of each run, one after the other. */
+  readonly runs: readonly string[];
 }
 
 const HEAD_CELLS = 4;
@@ -37,25 +37,32 @@ export function packBlocks(rows: readonly AppendRow[]): PackedBlock[] {
   const blocks: PackedBlock[] = [];
   let firstSeq = 0;
   let heads: number[] = [];
-  let text = "";
-  let runBegin = 0;
+  let runs: string[] = [];
+  let run = "";
+  let length = 0;
+  const endRun = (): void => {
+    if (run !== "") runs.push(run);
+    run = "";
+  };
   const end = (): void => {
-    if (heads.length > 0) blocks.push({ firstSeq, heads: Uint32Array.from(heads), text });
+    endRun();
+    if (heads.length > 0) blocks.push({ firstSeq, heads: Uint32Array.from(heads), runs });
     heads = [];
-    text = "";
+    runs = [];
+    length = 0;
   };
   for (const { message, resident } of rows) {
     const { seq, queueNo, priority } = message;
-    if (text.length >= BLOCK_LENGTH || seq !== firstSeq + heads.length / HEAD_CELLS) {
+    if (length >= BLOCK_LENGTH || seq !== firstSeq + heads.length / HEAD_CELLS) {
       end();
       firstSeq = seq;
     }
     const content = contentText(message);
-    const beginsRun = heads.length === 0 || text.length - runBegin >= RUN_LENGTH;
-    if (beginsRun) runBegin = text.length;
-    const bits = (resident ? RESIDENT_BIT : 0) | (beginsRun ? RUN_BIT : 0);
+    if (run.length >= RUN_LENGTH) endRun();
+    const bits = (resident ? RESIDENT_BIT : 0) | (run === "" ? RUN_BIT : 0);
     heads.push(queueNo, priority | bits, content.length, sizeOf(message));
-    text += content;
+    run += content;
+    length += content.length;
   }
   end();
   return blocks;

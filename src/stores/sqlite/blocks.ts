@@ -85,11 +85,17 @@ export class Blocks {
     const duplicates: number[] = [];
     let index = 0;
     for (const packed of blocks) {
-      const { firstSeq, text } = packed;
+      const { firstSeq, runs } = packed;
       const heads = new BlockHeads(firstSeq, packed.heads);
-      const block = new StoredBlock(firstSeq, heads.count, text.length);
-      for (let place = 0, at = 0; place < block.count; at += heads.contentLength(place++), index++) {
-        const first = this.ids.remember(heads.queueNo(place), idOf(text, at), firstSeq + place);
+      const block = new StoredBlock(firstSeq, heads.count, heads.length);
+      let run = -1;
+      let at = 0;
+      for (let place = 0; place < block.count; at += heads.contentLength(place++), index++) {
+        if (heads.beginsRun(place)) {
+          run++;
+          at = 0;
+        }
+        const first = this.ids.remember(heads.queueNo(place), idOf(runs[run] ?? "", at), firstSeq + place);
         if (first === 0) continue;
         duplicates.push(index, first);
         block.remove(place);

@@ -1,18 +1,26 @@
 /**
- * Numbers and texts on their way to another thread. Copying one array of numbers and one long text costs a fraction of
- * copying a list of as many values, let alone objects.
+ * Numbers and texts on their way to another thread. Copying one array of numbers and texts that are joined costs a
+ * fraction of copying a list of as many values, let alone objects.
  */
 export interface Packed {
   /** Numbers, and for each text its length; NaN where there is none. */
   readonly numbers: Float64Array;
-  readonly text: string;
+  /** The texts one after the other, each in one piece with those beside it. */
+  readonly pieces: readonly string[];
 }
+
+/**
+ * Characters of a piece past which the next text begins another. What is cut out of a piece keeps all of it in memory,
+ * and a text of a hundred thousand is put at once, on either side, where memory is collected seldom.
+ */
+const PIECE_LENGTH = 4_096;
 
 /** Writes values in the order in which `Unpacker` reads them. */
 export class Packer {
   private cells: Float64Array;
   private count = 0;
-  private text = "";
+  private readonly pieces: string[] = [];
+  private piece = "";
 
   /** @param capacity numbers and texts that are to be expected. */
   constructor(capacity: number) {
@@ -35,12 +43,19 @@ export class Packer {
 
   string(value: string | null | undefined): this {
     if (value === undefined || value === null) return this.number(NaN);
-    this.text += value;
+    if (this.piece.length >= PIECE_LENGTH) this.endPiece();
+    this.piece += value;
     return this.number(value.length);
   }
 
   pack(): Packed {
-    return { numbers: this.cells.slice(0, this.count), text: this.text };
+    this.endPiece();
+    return { numbers: this.cells.slice(0, this.count), pieces: this.pieces };
+  }
+
+  private endPiece(): void {
+    if (this.piece !== "") this.pieces.push(this.piece);
+    this.piece = "";
   }
 
   /** @param by cells that it lacks at the most. */
@@ -54,6 +69,8 @@ export class Packer {
 /** Reads what a `Packer` wrote. */
 export class Unpacker {
   private at = 0;
+  private pieceAt = 0;
+  /** In that piece. */
   private textAt = 0;
 
   constructor(private readonly packed: Packed) {}
@@ -76,9 +93,14 @@ export class Unpacker {
   stringOrNull(): string | null {
     const length = this.number();
     if (Number.isNaN(length)) return null;
+    if (length === 0) return "";
+    if (this.textAt === this.packed.pieces[this.pieceAt]?.length) {
+      this.pieceAt++;
+      this.textAt = 0;
+    }
     const from = this.textAt;
     this.textAt += length;
-    return this.packed.text.slice(from, this.textAt);
+    return this.packed.pieces[this.pieceAt]?.slice(from, this.textAt) ?? "";
   }
 
   /** So many numbers that `Packer.numbers` wrote. */
