@@ -1,5 +1,5 @@
 import { Fifo } from "../../clients/hub-client/fifo";
-import { FinishedIds } from "../../clients/hub-client/finished-ids";
+import { FinishedMessages } from "../../clients/hub-client/finished-messages";
 import { MessageIds } from "../../src/protocol/message-ids";
 import { backoffDelay } from "../../clients/hub-client/backoff";
 import { heapAfterCollection } from "../support/heap";
@@ -35,13 +35,22 @@ describe("Fifo", () => {
   });
 });
 
-describe("FinishedIds", () => {
+describe("FinishedMessages", () => {
+  const message = (n: number): { id: string; seq: number } => ({ id: `m${n}`, seq: n });
+
   it("remembers the last 10,000, and not everything", () => {
-    const finished = new FinishedIds();
-    for (let n = 0; n < 35_000; n++) finished.add(`m${n}`);
-    for (let n = 25_000; n < 35_000; n++) expect(finished.has(`m${n}`)).toBe(true);
-    expect(finished.has("m0")).toBe(false);
-    expect(finished.has("m14999")).toBe(false);
+    const finished = new FinishedMessages();
+    for (let n = 0; n < 35_000; n++) finished.add(message(n));
+    for (let n = 25_000; n < 35_000; n++) expect(finished.has(message(n))).toBe(true);
+    expect(finished.has(message(0))).toBe(false);
+    expect(finished.has(message(14_999))).toBe(false);
+  });
+
+  it("tells messages of one id apart, and of one seq, as another hub's have", () => {
+    const finished = new FinishedMessages();
+    finished.add(message(1));
+    expect(finished.has({ id: "m1", seq: 2 })).toBe(false);
+    expect(finished.has({ id: "m2", seq: 1 })).toBe(false);
   });
 });
 

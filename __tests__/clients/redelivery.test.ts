@@ -1,4 +1,5 @@
 import { WaybillError } from "../../src/protocol/errors";
+import type { DeliveredMessage } from "../../src/protocol/wire";
 import { deliveredMessage, gate } from "../support/scripted-hub";
 import { hubAndClients, next } from "./client-under-test";
 
@@ -80,6 +81,87 @@ describe("a message delivered again", () => {
     hub().deliver("driver", again("m1", 2));
     await hub().until(() => hub().settled("ack").length === 1);
     expect(attempts).toEqual([1, 2]);
+  });
+});
+
+describe("another message of an id, as of one event that was published to two rooms", () => {
+  const named = (seq: number, over: Partial<DeliveredMessage> = {}) => deliveredMessage("m1", { seq, ...over });
+
+  it("is handled, and has an ack of its own, while that of the first is not answered", async () => {
+    hub().answer("ack", () => undefined);
+    const seen: number[] = [];
+    await connectClient().consume("driver", ({ seq }) => seen.push(seq));
+    hub().deliver("driver", named(1));
+    await hub().until(() => hub().settled("ack").length === 1);
+    hub().answerAsUsual("ack");
+    hub().deliver("driver", named(2, { attempt: 2, redelivered: true }));
+    await hub().until(() => hub().settled("ack").length === 2);
+    expect(seen).toEqual([1, 2]);
+    expect(hub().settled("ack")).toEqual(["m1#1", "m1#2"]);
+  });
+
+  it("is handled beside a handler that has lost the first, whose end settles nothing", async () => {
+    const [begun, works] = [gate(), gate()];
+    const seen: string[] = [];
+    const client = connectClient();
+    const consumer = await client.consume("driver", async ({ seq }, { signal }) => {
+      seen.push(`begins ${seq}`);
+      if (seq === 1) {
+        begun.open();
+        await works.opened;
+      }
+      seen.push(`ends ${seq}${signal.aborted ? ", lost" : ""}`);
+    });
+    hub().deliver("driver", named(1));
+    await begun.opened;
+    hub().deliver("driver", named(2, { attempt: 2 }));
+    await hub().until(() => hub().settled("ack").length === 1);
+    const cancelled = consumer.cancel();
+    expect(
+      await Promise.race([cancelled.then(() => "idle"), client.publish({ queue: "driver", event: "mark" })]),
+    ).not.toBe("idle");
+    works.open();
+    await cancelled;
+    expect(seen).toEqual(["begins 1", "begins 2", "ends 2", "ends 1, lost"]);
+    expect(hub().settled("ack")).toEqual(["m1#2"]);
+  });
+
+  it("leaves the first to the handler that is at work on it, when that comes back", async () => {
+    const [begun, work] = [gate(), gate()];
+    const seen: number[] = [];
+    await connectClient().consume("driver", ({ seq }) => {
+      seen.push(seq);
+      if (seq !== 1) return;
+      begun.open();
+      return work.opened;
+    });
+    hub().deliver("driver", named(1));
+    await begun.opened;
+    hub().deliver("driver", named(2, { attempt: 2 }));
+    await hub().until(() => hub().settled("ack").length === 1);
+    hub().deliver("driver", named(1, { attempt: 3, redelivered: true }));
+    work.open();
+    await hub().until(() => hub().settled("ack").length === 2);
+    expect(seen).toEqual([1, 2]);
+    expect(hub().settled("ack")).toEqual(["m1#2", "m1#3"]);
+  });
+
+  it("is handled again after it failed, also where the first was finished here", async () => {
+    const error = new WaybillError("LEASE_LOST", "Its lease has run out.").toWire();
+    hub().answer("ack", ({ deliveries }) => ({ ok: true, results: deliveries.map(({ id }) => ({ id, error })) }));
+    const seen: string[] = [];
+    await connectClient().consume("driver", ({ seq, attempt }) => {
+      seen.push(`${seq}#${attempt}`);
+      if (attempt === 2) throw new Error("not yet");
+    });
+    hub().deliver("driver", named(1));
+    await hub().until(() => hub().settled("ack").length === 1);
+    hub().answerAsUsual("ack");
+    hub().deliver("driver", named(2, { attempt: 2 }));
+    await hub().until(() => hub().settled("nack").length === 1);
+    hub().deliver("driver", named(2, { attempt: 3, redelivered: true }));
+    await hub().until(() => hub().settled("ack").length === 2);
+    expect(seen).toEqual(["1#1", "2#2", "2#3"]);
   });
 });
 

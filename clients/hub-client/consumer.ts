@@ -6,7 +6,7 @@ import type { Connection } from "./connection";
 import { Deferred } from "./deferred";
 import { Delivery, type DeliveryControl, type DeliveryOwner } from "./delivery";
 import { Fifo } from "./fifo";
-import type { FinishedIds } from "./finished-ids";
+import type { FinishedMessages } from "./finished-messages";
 import type { LeaseKeeper } from "./lease-keeper";
 import { Nack, type NackOptions } from "./nack";
 import type { Settler } from "./settler";
@@ -41,7 +41,7 @@ export interface ConsumerParts {
   readonly connection: Connection;
   readonly keeper: LeaseKeeper;
   readonly settler: Settler;
-  readonly finished: FinishedIds;
+  readonly finished: FinishedMessages;
   /** Something about this queue was refused, or not understood. */
   refused(refused: Refused): void;
   /** It takes no more deliveries, and has none. */
@@ -52,6 +52,8 @@ export interface ConsumerParts {
 export class QueueConsumer implements Consumer, DeliveryOwner {
   readonly deliveries = new IdTable<Delivery>();
   private readonly waiting = new Fifo<Delivery>();
+  /** Those that handlers are at work on while another message has their id. Mostly there is none. */
+  private displaced: Set<Delivery> | undefined;
   private readonly consumed = new Deferred<void>();
   private readonly idle = new Deferred<void>();
   private readonly prefetch: number;
@@ -111,7 +113,7 @@ export class QueueConsumer implements Consumer, DeliveryOwner {
     delivery.lose(reason);
     // A handler at work is remembered, so that a redelivery does not start a second one.
     if (delivery.state === "handling") return;
-    if (delivery.verdict === "ack") this.parts.finished.add(delivery.id);
+    if (delivery.verdict === "ack") this.parts.finished.add(delivery.message);
     this.forget(delivery);
   }
 
@@ -182,13 +184,33 @@ export class QueueConsumer implements Consumer, DeliveryOwner {
   }
 
   private accept(message: DeliveredMessage, now: number): void {
-    const known = this.deliveries.get(message.id);
+    const known = this.inHand(message);
     if (known && this.continues(known, message, now)) return;
     const delivery = new Delivery(message, this, now);
     this.deliveries.set(message.id, delivery);
-    if (message.redelivered === true && this.parts.finished.has(message.id)) this.parts.settler.settle(delivery, "ack");
+    if (message.redelivered === true && this.parts.finished.has(message)) this.parts.settler.settle(delivery, "ack");
     else if (this.cancelled) this.giveBack(delivery);
     else this.waiting.push(delivery);
+  }
+
+  /** What this process is at with a message, or was last. Whatever it has in hand of another one of that id is over. */
+  private inHand({ id, seq }: DeliveredMessage): Delivery | undefined {
+    const named = this.deliveries.get(id);
+    if (named?.message.seq === seq) return named;
+    // The hub gives out one of an id at a time.
+    if (named) this.displace(named);
+    for (const delivery of this.displaced ?? []) {
+      if (delivery.id !== id || delivery.message.seq !== seq) continue;
+      this.displaced?.delete(delivery);
+      this.deliveries.set(id, delivery);
+      return delivery;
+    }
+    return undefined;
+  }
+
+  private displace(delivery: Delivery): void {
+    this.lost(delivery, "Another message of its id was delivered.");
+    if (delivery.state === "handling") (this.displaced ??= new Set()).add(delivery);
   }
 
   /** Whether a delivery goes on with what this process already does, or has done, about the same message. */
@@ -248,7 +270,8 @@ export class QueueConsumer implements Consumer, DeliveryOwner {
       this.parts.settler.settle(delivery, nack ?? "ack");
       return;
     }
-    if (nack === undefined) this.parts.finished.add(delivery.id);
+    if (nack === undefined) this.parts.finished.add(delivery.message);
+    this.displaced?.delete(delivery);
     this.forget(delivery);
   }
 
@@ -268,7 +291,7 @@ export class QueueConsumer implements Consumer, DeliveryOwner {
   }
 
   private endIfIdle(): void {
-    if (!this.cancelled || this.deliveries.size > 0) return;
+    if (!this.cancelled || this.deliveries.size > 0 || (this.displaced?.size ?? 0) > 0) return;
     this.idle.resolve();
     this.parts.ended(this);
   }

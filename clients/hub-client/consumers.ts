@@ -3,7 +3,7 @@ import { inboxOf } from "../../src/protocol/names";
 import type { Refused, Revoked, Welcome } from "../../src/protocol/wire";
 import type { Connection } from "./connection";
 import { QueueConsumer, type ConsumeOptions, type Consumer, type MessageHandler } from "./consumer";
-import { FinishedIds } from "./finished-ids";
+import { FinishedMessages } from "./finished-messages";
 import { LeaseKeeper } from "./lease-keeper";
 import { Settler } from "./settler";
 import { isBatch, misunderstood } from "./wire-guards";
@@ -12,7 +12,7 @@ import { isBatch, misunderstood } from "./wire-guards";
 export class Consumers {
   private readonly byQueue = new Map<string, QueueConsumer>();
   /** Outlives a queue's consumer: the hub may redeliver to the next one what the last one has finished. */
-  private readonly finished = new Map<string, FinishedIds>();
+  private readonly finished = new Map<string, FinishedMessages>();
   private readonly keeper: LeaseKeeper;
   private readonly settler: Settler;
   private closing = false;
@@ -103,9 +103,9 @@ export class Consumers {
     this.byQueue.clear();
   }
 
-  private finishedOf(queue: string): FinishedIds {
+  private finishedOf(queue: string): FinishedMessages {
     let finished = this.finished.get(queue);
-    if (finished === undefined) this.finished.set(queue, (finished = new FinishedIds()));
+    if (finished === undefined) this.finished.set(queue, (finished = new FinishedMessages()));
     return finished;
   }
 }

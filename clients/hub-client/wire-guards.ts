@@ -70,6 +70,7 @@ export function isDelivered(value: unknown): value is DeliveredMessage {
   return (
     isFields(value) &&
     typeof value.id === "string" &&
+    typeof value.seq === "number" &&
     typeof value.event === "string" &&
     typeof value.attempt === "number" &&
     typeof value.leaseMs === "number"

@@ -73,15 +73,15 @@ export const ONCE_PER_ID: BrokenPromise = {
     {
       name: "client-forgets-what-it-finished-with-the-lease",
       file: "clients/hub-client/consumer.ts",
-      find: 'if (delivery.verdict === "ack") this.parts.finished.add(delivery.id);',
+      find: 'if (delivery.verdict === "ack") this.parts.finished.add(delivery.message);',
       replace: "",
       caughtBy: { file: REDELIVERY, test: "and acks their messages when they are delivered again" },
     },
     {
       name: "client-handles-a-finished-message-again",
       file: "clients/hub-client/consumer.ts",
-      find: "message.redelivered === true && this.parts.finished.has(message.id)",
-      replace: 'message.redelivered === true && this.parts.finished.has("")',
+      find: "message.redelivered === true && this.parts.finished.has(message)",
+      replace: 'message.redelivered === true && this.parts.finished.has({ ...message, id: "" })',
       caughtBy: { file: REDELIVERY, test: "acks a finished message only when it is delivered again" },
     },
     {
