@@ -2,7 +2,7 @@
 import { IdTable } from "../../src/protocol/id-table";
 import { Session } from "../../src/queue/session";
 import { QueueState } from "../../src/stores/ledger/queue-state";
-import { RecentAcks } from "../../src/stores/ledger/recent-acks";
+import { RecentDeliveries } from "../../src/stores/ledger/recent-deliveries";
 import { Appender } from "../../src/stores/sqlite/appender";
 import { IdWindow } from "../../src/stores/sqlite/id-window";
 import { LeaseMarks } from "../../src/stores/sqlite/lease-marks";
@@ -24,7 +24,7 @@ test.each<[what: string, breakIt: () => void]>([
   ["forgets ids", () => void jest.spyOn(IdWindow.prototype, "remember").mockReturnValue(0)],
   ["lets a group's messages overtake", () => void jest.spyOn(QueueState.prototype, "holdGroup").mockImplementation()],
   ["knows no prefetch", () => void jest.spyOn(Session.prototype, "held").mockReturnValue(new IdTable())],
-  ["calls everything acked", () => void jest.spyOn(RecentAcks.prototype, "has").mockReturnValue(true)],
+  ["calls everything acked", () => void jest.spyOn(RecentDeliveries.prototype, "wasAcked").mockReturnValue(true)],
   ["keeps no history", () => void jest.spyOn(RoomRows.prototype, "join").mockReturnValue(NOTHING_REPLAYED)],
 ])(
   "a hub that %s is found out",

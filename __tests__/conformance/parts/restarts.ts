@@ -1,4 +1,4 @@
-import { queueAddress, type Delivery } from "../../../src/queue/message";
+import { queueAddress, roomAddress, type Delivery } from "../../../src/queue/message";
 import {
   NOW,
   ack,
@@ -99,6 +99,17 @@ export function describeRestarts(on: StoreInSuite): void {
       const [, again] = await lease(2, queue, NOW + 1_000);
       expect(again?.message.id).toBe("delayed");
       expect(again?.attempt).toBeGreaterThan(due?.attempt ?? Infinity);
+    });
+
+    test("never gives an attempt twice that goes on from those of another message of that id", async () => {
+      const other = roomAddress("/", "other");
+      for (const each of [room, other]) await on.store.join(each, ada, undefined, "client");
+      await on.store.append([message("x", { target: room }), message("x", { target: other })]);
+      for (const settlement of [again, again, ack]) await settle(await takeOne(ada), settlement);
+      const second = await takeOne(ada);
+      expect(second).toMatchObject({ attempt: 4, message: { room: "other" } });
+      await reopen(how);
+      expect((await takeOne(ada)).attempt).toBeGreaterThan(second.attempt);
     });
 
     test("never gives a seq twice", async () => {

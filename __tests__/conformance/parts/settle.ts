@@ -22,7 +22,7 @@ export function describeSettle(on: StoreInSuite): void {
       expect(await Promise.all([settle(delivery, ack), settle(delivery, ack)])).toEqual(["done", "already"]);
     });
 
-    /** Past the dedup window an id is a new message's, whose deliveries are counted from 1 again. */
+    /** Past the dedup window an id is a new message's. */
     const forgetIds = async (): Promise<void> => {
       for (let round = 0; round < 3; round++) {
         await on.store.append(numbered(3, { target: ada }).map((each) => ({ ...each, id: `${each.id}/${round}` })));
@@ -37,7 +37,32 @@ export function describeSettle(on: StoreInSuite): void {
       const first = await takeOne();
       await leaseNone();
       expect(await isHinted(() => settle(first, ack))).toBe(true);
-      expect(await takeOne()).toMatchObject({ message: { id: "x" }, attempt: 1 });
+      expect(await takeOne()).toMatchObject({ message: { id: "x" }, attempt: 2 });
+    });
+
+    describe.each<[string, Settlement, attempt: number]>([
+      ["acked", ack, 1],
+      ["dead", { action: "dead", reason: "refused", error: "no" }, 1],
+      ["tried again later", { ...again, dueAt: NOW + LEASE_MS }, 1],
+    ])("a delivery that was %s, settled once more", (_how, settlement, attempt) => {
+      test.each<[string, Settlement]>([
+        ["an ack", ack],
+        ["a refusal", { action: "dead", reason: "refused", error: "no" }],
+        ["a nack", again],
+      ])("by %s, is not taken for the next one of its id, which the same holder has", async (_what, late) => {
+        await open({ dedupMaxIds: 2 });
+        await on.store.append([message("x")]);
+        await forgetIds();
+        await on.store.append([message("x")]);
+        const first = await takeOne();
+        expect(await settle(first, settlement)).toBe("done");
+        const second = await takeOne();
+        expect([first.attempt, second.attempt, second.holder]).toEqual([attempt, attempt + 1, first.holder]);
+        expect(second.message.seq).toBeGreaterThan(first.message.seq);
+        expect(await settle(first, late)).not.toBe("done");
+        expect(await on.store.stats(queue)).toMatchObject({ leased: 1 });
+        expect(await settle(second, ack)).toBe("done");
+      });
     });
 
     describe("a message with the id of one that was acked before", () => {
@@ -51,18 +76,21 @@ export function describeSettle(on: StoreInSuite): void {
         return former;
       };
 
-      test("is another's while that has it: a second ack of the former is lost, not taken for its own", async () => {
+      test("has a name of its own: a second ack of the former is known as such, whoever has it", async () => {
         const former = await acked();
-        const delivery = await takeOne(queue, NOW, "h2");
-        expect(await settle(former, ack)).toBe("lost");
-        expect(await settle(delivery, ack)).toBe("done");
+        for (const holder of [former.holder, "h2"]) {
+          const delivery = await takeOne(queue, NOW, holder);
+          expect(await settle(former, ack)).toBe("already");
+          expect(await settle(delivery, { ...again, error: undefined })).toBe("done");
+        }
+        expect(await on.store.stats(queue)).toMatchObject({ ready: 1, dead: 0 });
       });
 
       const lapsing = (settlement: Settlement) => async (): Promise<void> => {
         const former = await acked();
         const delivery = await takeOne(queue, NOW, "h2");
-        expect(delivery).toMatchObject({ attempt: former.attempt, holder: "h2" });
-        expect(await on.store.expire(NOW + LEASE_MS)).toMatchObject([{ message: { id: "x" }, attempt: 1 }]);
+        expect(delivery).toMatchObject({ attempt: former.attempt + 1, holder: "h2" });
+        expect(await on.store.expire(NOW + LEASE_MS)).toMatchObject([{ message: { id: "x" }, attempt: 2 }]);
         const ending = settle(delivery, settlement);
         // Also when it comes before the end of the lease is stored.
         expect(await settle(delivery, ack)).toBe("lost");

@@ -19,11 +19,25 @@ export const ONE_HOLDER: BrokenPromise = {
       caughtBy: { file: MEMORY, test: "refuses another holder, another attempt, an unknown id" },
     },
     {
-      name: "ack-of-an-older-message-of-the-same-id-counts",
+      name: "what-ended-otherwise-counts-as-acked",
       file: "src/stores/ledger/settlements.ts",
-      find: "else this.recentAcks.forget(queue.no, message.id, lease.attempt);",
-      replace: "",
+      find: 'this.recent.add(queue.no, message.id, lease.attempt, change.kind === "end");',
+      replace: "this.recent.add(queue.no, message.id, lease.attempt, true);",
       caughtBy: { file: MEMORY, test: "is not taken for it when its lease lapsed: a late ack is lost" },
+    },
+    {
+      name: "two-messages-of-an-id-under-one-name",
+      file: "src/stores/ledger/ledger-store.ts",
+      find: "this.countOn(queue, message);",
+      replace: "",
+      caughtBy: { file: MEMORY, test: "is not taken for the next one of its id" },
+    },
+    {
+      name: "two-messages-of-an-id-under-one-name-after-a-crash",
+      file: "src/stores/ledger/ledger-store.ts",
+      find: 'this.journal.change([{ kind: "count", row: { ...message } }])',
+      replace: "this.journal.change([])",
+      caughtBy: { file: SQLITE, test: "never gives an attempt twice that goes on from those of another message" },
     },
     {
       name: "settled-twice-while-under-way",

@@ -76,6 +76,11 @@ export type Change =
       readonly error: string | undefined;
       /** The client that had it; undefined: it was not out. */
       readonly lastHolder: string | undefined;
+    }
+  | {
+      /** Its attempts go on from those of another message of its id. */
+      readonly kind: "count";
+      readonly row: RowRef & Pick<StoredMessage, "attempts">;
     };
 
 /** How many messages of one priority wait in a queue, not counting delayed ones, and their bytes. */

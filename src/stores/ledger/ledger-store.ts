@@ -45,6 +45,8 @@ export class LedgerStore implements Store {
   private readonly intake: Intake;
   private readonly settlements: Settlements;
   private readonly tracing: Tracing;
+  /** Attempts that the deliveries of a lease have to wait for. */
+  private counting: Promise<unknown> | undefined;
 
   /** Opens the store on its journal. */
   static async open(
@@ -97,7 +99,10 @@ export class LedgerStore implements Store {
     const deliveries = this.deal(queue, requests, now, now + leaseMs);
     if (queue.leases.size > 0) this.ledger.noteLeasing(queue);
     this.paging.pageIn(queue);
-    return Promise.resolve(deliveries);
+    const { counting } = this;
+    if (counting === undefined) return Promise.resolve(deliveries);
+    this.counting = undefined;
+    return counting.then(() => deliveries);
   }
 
   settle(requests: readonly SettleRequest[]): Promise<readonly SettleResult[]> {
@@ -238,6 +243,7 @@ export class LedgerStore implements Store {
       const request = open[place];
       const message = request && this.takeReady(queue, now);
       if (request === undefined || message === undefined) break;
+      this.countOn(queue, message);
       const lease = queue.lease(message, request.holder, request.client, deadline);
       dealt.push(lease);
       request.limit--;
@@ -247,6 +253,16 @@ export class LedgerStore implements Store {
       turn = place - 1;
     }
     return dealt;
+  }
+
+  /** Has a message's attempts go on from those of another one of its id, also after a crash. */
+  private countOn(queue: QueueState, message: StoredMessage): void {
+    const last = this.settlements.lastAttempt(queue, message.id);
+    if (last <= message.attempts) return;
+    message.attempts = last;
+    const written = this.journal.change([{ kind: "count", row: { ...message } }]);
+    // Where it cannot be written, who holds it is told apart from who held the other all the same.
+    this.counting = Promise.allSettled([this.counting, written]);
   }
 
   private takeReady(queue: QueueState, now: number): StoredMessage | undefined {

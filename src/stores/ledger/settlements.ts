@@ -3,7 +3,7 @@ import type { Settlement, SettleRequest, SettleResult } from "../../queue/store"
 import type { Change } from "./journal";
 import type { Ledger } from "./ledger";
 import type { Lease, QueueState, SettleBatch } from "./queue-state";
-import { RecentAcks } from "./recent-acks";
+import { RecentDeliveries } from "./recent-deliveries";
 
 /** What a settlement does beyond its queue. */
 export interface SettlementEvents {
@@ -13,16 +13,19 @@ export interface SettlementEvents {
   cameBack(queue: QueueState): void;
 }
 
+/** What becomes of a message by a settlement. */
+type Outcome = Exclude<Change, { readonly kind: "count" }>;
+
 /** A settlement on its way to the disk. */
 interface Settling {
   readonly lease: Lease;
   readonly queue: QueueState;
-  readonly change: Change;
+  readonly change: Outcome;
 }
 
 /** What holders say of their deliveries: only the holder of a lease may settle it, once, and that counts when it is stored. */
 export class Settlements {
-  private readonly recentAcks = new RecentAcks();
+  private readonly recent = new RecentDeliveries();
 
   constructor(
     private readonly ledger: Ledger,
@@ -75,10 +78,17 @@ export class Settlements {
     return results;
   }
 
-  /** Whether this is the ack of a delivery that was acked before, and not of one that somebody else has. */
+  /**
+   * The attempt under which a message of this id was given out last, and that is over; 0: none is known. What is given out
+   * next has a higher one: a settlement that is sent again must not end another message.
+   */
+  lastAttempt(queue: QueueState, id: string): number {
+    return this.recent.lastAttempt(queue.no, id);
+  }
+
+  /** Whether this is the ack of a delivery that was acked before. */
   private wasAcked(queue: QueueState, { id, attempt, settlement }: SettleRequest): boolean {
-    if (settlement.action !== "ack" || queue.leases.get(id)?.attempt === attempt) return false;
-    return this.recentAcks.has(queue.no, id, attempt);
+    return settlement.action === "ack" && this.recent.wasAcked(queue.no, id, attempt);
   }
 
   private async commit(changes: readonly Change[], settling: readonly Settling[]): Promise<void> {
@@ -93,8 +103,7 @@ export class Settlements {
 
   private applySettlement({ lease, queue, change }: Settling): void {
     const { message } = lease;
-    if (change.kind === "end") this.recentAcks.add(queue.no, message.id, lease.attempt);
-    else this.recentAcks.forget(queue.no, message.id, lease.attempt);
+    this.recent.add(queue.no, message.id, lease.attempt, change.kind === "end");
     let mayBeReady: boolean;
     switch (change.kind) {
       case "end":
@@ -120,7 +129,7 @@ export class Settlements {
   }
 }
 
-function changeFor(lease: Lease, settlement: Exclude<Settlement, { action: "extend" }>): Change {
+function changeFor(lease: Lease, settlement: Exclude<Settlement, { action: "extend" }>): Outcome {
   const { message, attempt, client } = lease;
   switch (settlement.action) {
     case "ack":

@@ -161,6 +161,7 @@ export const ROW_ROOM = 1;
 export const CHANGE_END = 0;
 export const CHANGE_RETRY = 1;
 export const CHANGE_DEAD = 2;
+export const CHANGE_COUNT = 3;
 
 /** How messages end, by the number that stands for it. */
 export const ENDED_HOW: readonly EndedHow[] = ["acked", "expired", "purged"];
@@ -208,6 +209,8 @@ export function packChange(packer: Packer, change: Change): void {
       packer.string(change.error).string(change.lastHolder);
       break;
     }
+    case "count":
+      packer.number(CHANGE_COUNT).number(change.row.seq).number(change.row.attempts);
   }
 }
 

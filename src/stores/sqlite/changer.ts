@@ -1,7 +1,7 @@
 import type { Database, Statement } from "better-sqlite3";
 import { DEAD_REASONS } from "../../queue/message";
 import type { Blocks } from "./blocks";
-import { CHANGE_DEAD, CHANGE_END, CHANGE_RETRY, ENDED_HOW, type Calls } from "./calls";
+import { CHANGE_COUNT, CHANGE_DEAD, CHANGE_END, CHANGE_RETRY, ENDED_HOW, type Calls } from "./calls";
 import type { Endings } from "./endings";
 import { Unpacker } from "./packed";
 import type { RoomRows } from "./room-rows";
@@ -67,6 +67,9 @@ export class Changer {
           this.end(seq, body);
           break;
         }
+        case CHANGE_COUNT:
+          this.setAttempts([seq, unpacker.number()]);
+          break;
         default:
           throw new Error(`${kind} is no change`);
       }

@@ -1,56 +1,60 @@
 import { hashOf } from "../../protocol/id-table";
 
-/** Acks that are remembered: a power of 2. */
+/** Deliveries that are remembered: a power of 2. */
 const REMEMBERED = 2 ** 15;
 const PLACES = REMEMBERED - 1;
 
 /**
- * The deliveries that were acked last, so that an ack sent again after a lost reply is answered `already`.
+ * The deliveries that ended last. By these an ack that is sent again after a lost reply is answered `already`, and what is
+ * given out is never named as one of them, whichever message of that id it was.
  *
  * They are numbered, and kept in a ring; each leads to the one before it that has the same hash. What is overwritten ends
  * such a chain by its number alone. A `Map` for each of many queues would be as much garbage as the messages themselves.
  */
-export class RecentAcks {
-  /** Undefined: nothing, or forgotten. */
+export class RecentDeliveries {
   private readonly ids: (string | undefined)[] = Array.from({ length: REMEMBERED }, () => undefined);
   private readonly queueNumbers = new Uint32Array(REMEMBERED);
   private readonly attempts = new Uint32Array(REMEMBERED);
+  private readonly acked = new Uint8Array(REMEMBERED);
   /** Number of the one before it with the same hash, by place in the ring; and of the last one of each hash. 0: none. */
   private readonly before = new Float64Array(REMEMBERED);
   private readonly lastOfHash = new Float64Array(REMEMBERED);
   /** Number of the last one. */
   private last = 0;
 
-  add(queueNo: number, id: string, attempt: number): void {
+  /** @param acked whether it ended so. */
+  add(queueNo: number, id: string, attempt: number, acked: boolean): void {
     const place = ++this.last & PLACES;
     const hash = hashIn(queueNo, id);
     this.ids[place] = id;
     this.queueNumbers[place] = queueNo;
     this.attempts[place] = attempt;
+    this.acked[place] = Number(acked);
     this.before[place] = this.lastOfHash[hash] ?? 0;
     this.lastOfHash[hash] = this.last;
   }
 
-  /** This attempt ended otherwise: what was acked under its name was an older message of the same id. */
-  forget(queueNo: number, id: string, attempt: number): void {
-    let place = this.placeOf(queueNo, id, attempt);
-    while (place !== undefined) {
-      this.ids[place] = undefined;
-      place = this.placeOf(queueNo, id, attempt);
-    }
+  /** Whether this very delivery was acked. */
+  wasAcked(queueNo: number, id: string, attempt: number): boolean {
+    let place = this.newest(queueNo, id);
+    while (place !== undefined && this.attempts[place] !== attempt)
+      place = this.newest(queueNo, id, this.before[place]);
+    return place !== undefined && this.acked[place] === 1;
   }
 
-  has(queueNo: number, id: string, attempt: number): boolean {
-    return this.placeOf(queueNo, id, attempt) !== undefined;
+  /** The attempt under which the id was given out last, as far as that delivery has ended; 0: none is known. */
+  lastAttempt(queueNo: number, id: string): number {
+    const place = this.newest(queueNo, id);
+    return place === undefined ? 0 : (this.attempts[place] ?? 0);
   }
 
-  private placeOf(queueNo: number, id: string, attempt: number): number | undefined {
+  /** @param from number of the one with which to begin. @returns the place of the newest of this id; undefined: there is none. */
+  private newest(queueNo: number, id: string, from = this.lastOfHash[hashIn(queueNo, id)]): number | undefined {
     const oldest = Math.max(1, this.last - PLACES);
-    let number = this.lastOfHash[hashIn(queueNo, id)] ?? 0;
+    let number = from ?? 0;
     while (number >= oldest) {
       const place = number & PLACES;
-      const isSame = this.ids[place] === id && this.queueNumbers[place] === queueNo;
-      if (isSame && this.attempts[place] === attempt) return place;
+      if (this.ids[place] === id && this.queueNumbers[place] === queueNo) return place;
       number = this.before[place] ?? 0;
     }
     return undefined;
