@@ -18,3 +18,12 @@ test("a message is stored when all its copies are: sent again after a refusal, i
     expect(await hub.store.stats(queueAddress("/", name))).toMatchObject({ ready: 2 });
   }
 });
+
+test("copies of two queues come to one, though their messages have the same id, and each of them once", async () => {
+  hub = await BrokerUnderTest.open({ routes: ["/:orders -> /:audit", "/:invoices -> /:audit"] });
+  const client = hub.client("acme");
+  const both = ["orders", "invoices"].map((queue) => ({ id: "1", queue, event: "e" }));
+  expect(await client.publishAll(both)).toMatchObject([{ status: "stored" }, { status: "stored" }]);
+  expect(await client.publishAll(both)).toMatchObject([{ status: "duplicate" }, { status: "duplicate" }]);
+  expect(await hub.store.stats(queueAddress("/", "audit"))).toMatchObject({ ready: 2 });
+});

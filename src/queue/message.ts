@@ -62,6 +62,8 @@ export interface NewMessage {
   readonly target: QueueAddress | RoomAddress;
   /** The publisher's id, unique within the target inside the dedup window. */
   readonly id: string;
+  /** Where it was published, if a route leads here from there: its id is unique in that place, and not in this one. */
+  readonly origin?: QueueAddress | RoomAddress | undefined;
   readonly event: string;
   /** JSON text. Encoded once at the edge and carried as it is to the disk and to the consumer. */
   readonly payload: string;
@@ -77,6 +79,14 @@ export interface NewMessage {
   /** Whether `dueAt` is a time of day that the publisher named, rather than a delay: a step of the clock does not move it. */
   readonly isDueFixed: boolean;
   readonly expiresAt: number | undefined;
+}
+
+/** Between an id and where it is from: no id has this. */
+const FROM = "\u0001";
+
+/** What tells a copy that a route made from others of its target by which it was stored before; undefined: its id does. */
+export function dedupIdOf({ id, origin }: Pick<NewMessage, "id" | "origin">): string | undefined {
+  return origin === undefined ? undefined : `${id}${FROM}${origin}`;
 }
 
 /** A message in a queue. */

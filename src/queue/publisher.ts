@@ -83,7 +83,9 @@ export class Publisher {
         plan.refused.set(index, stored.toWire());
       } else {
         plan.append.push(stored);
-        for (const copy of this.routes(stored.target, message.event)) plan.append.push({ ...stored, target: copy });
+        for (const copy of this.routes(stored.target, message.event)) {
+          plan.append.push({ ...stored, target: copy, origin: stored.target });
+        }
       }
       plan.ends.push(plan.append.length);
     }
@@ -177,6 +179,7 @@ function newMessage(
   return {
     target,
     id,
+    origin: undefined,
     event: message.event,
     payload,
     priority: message.priority ?? DEFAULT_PRIORITY,

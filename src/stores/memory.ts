@@ -98,7 +98,7 @@ export class MemoryJournal implements Journal {
   append(rows: readonly (AppendRow | RoomAppendRow)[], now: number): Promise<readonly number[]> {
     return Promise.resolve(
       rows.map((row) => {
-        const first = this.rememberId(row.message, now);
+        const first = this.rememberId(row, now);
         if (first !== 0) return first;
         if ("copies" in row) {
           this.keepHistory({ ...row });
@@ -371,16 +371,16 @@ export class MemoryJournal implements Journal {
   }
 
   /** @returns the seq that the id had before, or 0. */
-  private rememberId(message: StoredMessage, now: number): number {
+  private rememberId({ message: { queueNo, id, seq }, dedupId }: AppendRow | RoomAppendRow, now: number): number {
     if (now - this.idsSince >= this.settings.dedupWindowMs || this.ids.size >= this.settings.dedupMaxIds) {
       this.olderIds = this.ids;
       this.ids = new Map();
       this.idsSince = now;
     }
-    const key = idKey(message);
+    const key = idKey({ queueNo, id: dedupId ?? id });
     const first = this.firstSeqOf(key);
     if (first !== undefined) return first;
-    this.ids.set(key, message.seq);
+    this.ids.set(key, seq);
     return 0;
   }
 

@@ -1,5 +1,5 @@
-import { queueAddress } from "../../../src/queue/message";
-import { LEASE_MS, NOW, ack, ids, message, numbered, queue, type StoreInSuite } from "../store-in-suite";
+import { queueAddress, type QueueAddress, type RoomAddress } from "../../../src/queue/message";
+import { LEASE_MS, NOW, ack, ada, ids, message, numbered, queue, room, type StoreInSuite } from "../store-in-suite";
 
 /** Messages go in, each once, and out in order. */
 export function describeAppend(on: StoreInSuite): void {
@@ -136,6 +136,20 @@ export function describeAppend(on: StoreInSuite): void {
         await on.store.append([other]);
         expect(await on.store.append([message("a")])).toEqual([{ status: "duplicate", seq: first?.seq }]);
       }
+    });
+
+    test.each<[string, QueueAddress | RoomAddress]>([
+      ["a queue", queue],
+      ["a room", room],
+    ])("copies that routes lead to %s are told apart by where they are from", async (_what, target) => {
+      await on.store.join(room, ada, undefined, "client");
+      const origins = [queueAddress("/orders", "new"), queueAddress("/invoices", "new"), undefined];
+      const messages = origins.map((origin) => message("1", { target, origin }));
+      const stored = await on.store.append(messages);
+      expect(stored.map((result) => "status" in result && result.status)).toEqual(["stored", "stored", "stored"]);
+      const seqs = stored.map((result) => "seq" in result && result.seq);
+      const again = await on.store.append([...messages].reverse());
+      expect(again).toEqual(seqs.map((seq) => ({ status: "duplicate", seq })).reverse());
     });
 
     test("two messages of one id, past the window, are never out at once", async () => {

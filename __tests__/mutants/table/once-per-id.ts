@@ -1,5 +1,5 @@
 import type { BrokenPromise } from "../mutant";
-import { FILE, JOURNAL, MEMORY, REDELIVERY, SQLITE } from "./suites";
+import { FILE, JOURNAL, MEMORY, REDELIVERY, ROUTES, SQLITE } from "./suites";
 
 export const ONCE_PER_ID: BrokenPromise = {
   promise: "Once per id",
@@ -69,6 +69,20 @@ export const ONCE_PER_ID: BrokenPromise = {
         file: "__tests__/clients/publish.test.ts",
         test: "sends what was not confirmed again, under the same ids",
       },
+    },
+    {
+      name: "a-copy-taken-for-another-queues",
+      file: "src/queue/publisher.ts",
+      find: "origin: stored.target",
+      replace: "origin: undefined",
+      caughtBy: { file: ROUTES, test: "copies of two queues come to one" },
+    },
+    {
+      name: "a-copy-taken-for-another-queues-in-a-row",
+      file: "src/stores/sqlite/appender.ts",
+      find: "dedupId ?? row.id",
+      replace: "row.id",
+      caughtBy: { file: SQLITE, test: "copies that routes lead to a queue are told apart" },
     },
     {
       name: "client-forgets-what-it-finished-with-the-lease",

@@ -1,4 +1,11 @@
-import { roomNameOf, sizeOf, type NewMessage, type QueueAddress, type RoomAddress } from "../../queue/message";
+import {
+  dedupIdOf,
+  roomNameOf,
+  sizeOf,
+  type NewMessage,
+  type QueueAddress,
+  type RoomAddress,
+} from "../../queue/message";
 import type { AppendRow, RoomAppendRow, StoredMessage } from "./journal";
 import type { Lane } from "./lane";
 import type { Ledger } from "./ledger";
@@ -25,18 +32,20 @@ class QueueArrival implements Arrival, AppendRow {
   readonly dueAt: number | undefined;
   readonly isDueFixed: boolean;
   readonly resident: boolean;
+  readonly dedupId: string | undefined;
   private readonly bytes: number;
 
   constructor(
     private readonly ledger: Ledger,
     readonly message: StoredMessage,
-    { dueAt, isDueFixed }: NewMessage,
+    published: NewMessage,
     private readonly queue: QueueState,
   ) {
-    this.dueAt = dueAt;
-    this.isDueFixed = isDueFixed;
+    this.dueAt = published.dueAt;
+    this.isDueFixed = published.isDueFixed;
+    this.dedupId = dedupIdOf(published);
     this.bytes = sizeOf(message);
-    this.resident = begin(ledger, queue, message, dueAt, this.bytes, message.seq);
+    this.resident = begin(ledger, queue, message, this.dueAt, this.bytes, message.seq);
   }
 
   get row(): AppendRow {
@@ -66,7 +75,7 @@ export function arriveInRoom(ledger: Ledger, message: NewMessage, room: RoomStat
   }
   ledger.lastSeq += copies.count;
   return {
-    row: { message: stored, dueAt, isDueFixed, copies },
+    row: { message: stored, dueAt, isDueFixed, dedupId: dedupIdOf(message), copies },
     queues: inboxes.queues,
     end: (isStored) => {
       let next = 0;

@@ -1,5 +1,5 @@
 import { WaybillError } from "../../protocol/errors";
-import { isRoomAddress, type NewMessage, type RoomAddress } from "../../queue/message";
+import { dedupIdOf, isRoomAddress, type NewMessage, type RoomAddress } from "../../queue/message";
 import type { QueueRules } from "../../queue/queue-rules";
 import type { AppendResult } from "../../queue/store";
 import { arriveInQueue, arriveInRoom, type Arrival } from "./arrival";
@@ -185,7 +185,8 @@ export class Intake {
     const asked = refused.flatMap((place) => {
       const message = messages[place];
       if (message === undefined) return [];
-      const { target, id } = message;
+      const { target } = message;
+      const id = dedupIdOf(message) ?? message.id;
       const { directory } = this.ledger;
       const no = isRoomAddress(target) ? directory.room(target)?.no : directory.queue(target)?.no;
       return no === undefined ? [] : [{ place, queueNo: no, id }];

@@ -26,6 +26,8 @@ export interface AppendRow {
   readonly isDueFixed: boolean;
   /** It may be leased as soon as it is written: a crash after that must count an attempt. */
   readonly resident: boolean;
+  /** By what it counts as stored before; undefined: its id. */
+  readonly dedupId?: string | undefined;
 }
 
 /** The copies of a room's message, each at its place. Their seqs are those after the message's own. */
@@ -47,6 +49,8 @@ export interface RoomAppendRow {
   readonly message: StoredMessage;
   readonly dueAt: number | undefined;
   readonly isDueFixed: boolean;
+  /** As of a message to a queue. */
+  readonly dedupId?: string | undefined;
   /** As delayed as the message. */
   readonly copies: Copies;
 }

@@ -38,8 +38,9 @@ export class Appender {
       // Of a plain row, whether it may be leased at once; of a room's, how many copies follow.
       const detail = unpacker.number();
       const row = readRow(unpacker);
+      const dedupId = unpacker.stringOrNull();
       this.sawSeq(row.seq);
-      const first = this.ids.remember(row.queueNo, row.id, row.seq);
+      const first = this.ids.remember(row.queueNo, dedupId ?? row.id, row.seq);
       if (first !== 0) duplicates.push(index, first);
       if (kind === ROW_ROOM) this.appendToRoom(unpacker, row, detail, first === 0);
       else if (first === 0) {

@@ -16,6 +16,8 @@ export interface PackedBlock {
   readonly heads: Uint32Array;
   /** The contents of each run, one after the other. */
   readonly runs: readonly string[];
+  /** By place, of those that are not told from others by their ids. */
+  readonly dedupIds: readonly (string | undefined)[] | undefined;
 }
 
 const HEAD_CELLS = 4;
@@ -38,6 +40,7 @@ export function packBlocks(rows: readonly AppendRow[]): PackedBlock[] {
   let firstSeq = 0;
   let heads: number[] = [];
   let runs: string[] = [];
+  let dedupIds: (string | undefined)[] | undefined;
   let run = "";
   let length = 0;
   const endRun = (): void => {
@@ -46,12 +49,13 @@ export function packBlocks(rows: readonly AppendRow[]): PackedBlock[] {
   };
   const end = (): void => {
     endRun();
-    if (heads.length > 0) blocks.push({ firstSeq, heads: Uint32Array.from(heads), runs });
+    if (heads.length > 0) blocks.push({ firstSeq, heads: Uint32Array.from(heads), runs, dedupIds });
     heads = [];
     runs = [];
+    dedupIds = undefined;
     length = 0;
   };
-  for (const { message, resident } of rows) {
+  for (const { message, resident, dedupId } of rows) {
     const { seq, queueNo, priority } = message;
     if (length >= BLOCK_LENGTH || seq !== firstSeq + heads.length / HEAD_CELLS) {
       end();
@@ -59,6 +63,7 @@ export function packBlocks(rows: readonly AppendRow[]): PackedBlock[] {
     }
     const content = contentText(message);
     if (run.length >= RUN_LENGTH) endRun();
+    if (dedupId !== undefined) (dedupIds ??= [])[heads.length / HEAD_CELLS] = dedupId;
     const bits = (resident ? RESIDENT_BIT : 0) | (run === "" ? RUN_BIT : 0);
     heads.push(queueNo, priority | bits, content.length, sizeOf(message));
     run += content;

@@ -85,7 +85,7 @@ export class Blocks {
     const duplicates: number[] = [];
     let index = 0;
     for (const packed of blocks) {
-      const { firstSeq, runs } = packed;
+      const { firstSeq, runs, dedupIds } = packed;
       const heads = new BlockHeads(firstSeq, packed.heads);
       const block = new StoredBlock(firstSeq, heads.count, heads.length);
       let run = -1;
@@ -95,7 +95,8 @@ export class Blocks {
           run++;
           at = 0;
         }
-        const first = this.ids.remember(heads.queueNo(place), idOf(runs[run] ?? "", at), firstSeq + place);
+        const id = dedupIds?.[place] ?? idOf(runs[run] ?? "", at);
+        const first = this.ids.remember(heads.queueNo(place), id, firstSeq + place);
         if (first === 0) continue;
         duplicates.push(index, first);
         block.remove(place);

@@ -1,7 +1,7 @@
 import type { Call, Calls } from "./calls";
 
 /** Numbers that a row or a change is packed as, about. */
-const NUMBERS_PER_ROW = 15;
+const NUMBERS_PER_ROW = 16;
 const NUMBERS_PER_CHANGE = 8;
 /**
  * Copies of a room's message that count as one row in a commit: nobody waits for one of them alone, and those of several

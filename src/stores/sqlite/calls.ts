@@ -180,14 +180,14 @@ export function packRow(packer: Packer, row: AppendRow | RoomAppendRow): void {
   packer.numbers(inboxNumbers).number(resident.length).numbers(resident);
 }
 
-function packContent(packer: Packer, { message, dueAt, isDueFixed }: AppendRow | RoomAppendRow): void {
+function packContent(packer: Packer, { message, dueAt, isDueFixed, dedupId }: AppendRow | RoomAppendRow): void {
   packer.number(message.seq).number(message.queueNo).number(message.priority);
   packer
     .number(dueAt)
     .number(isDueFixed ? 1 : undefined)
     .number(message.expiresAt);
   packer.string(message.id).string(message.event).string(message.payload).string(message.group).string(message.headers);
-  packer.string(message.publisher).number(message.publishedAt);
+  packer.string(message.publisher).number(message.publishedAt).string(dedupId);
 }
 
 export function packChange(packer: Packer, change: Change): void {

@@ -3,7 +3,7 @@ import { packBlocks } from "./block";
 import { packChange, packRow, type Call } from "./calls";
 import { Packer } from "./packed";
 
-/** Numbers that a call has room for before it grows: those of 34 messages to queues, or of 64 acks. */
+/** Numbers that a call has room for before it grows: those of 32 messages to queues, or of 64 acks. */
 const GATHERED_CELLS = 512;
 
 /** Gathers what several callers want in one turn of the event loop, for one call. */
