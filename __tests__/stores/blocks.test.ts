@@ -150,7 +150,7 @@ describe("messages in blocks", () => {
 
   it("that were out as the file was closed have the attempts that they had, and no more", () => {
     commit(append(range(1, 10).map((seq) => rowOf(seq, {}, true))));
-    commit({ kind: "close", argument: { attempts: [3, 1, 5, 2] } });
+    commit({ kind: "close", argument: { attempts: [3, 1, 5, 2], groupHolders: [] } });
     crash();
     expect(page().map(({ attempts }) => attempts)).toEqual([0, 0, 1, 0, 2, 0, 0, 0, 0, 0]);
   });

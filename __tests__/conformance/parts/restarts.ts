@@ -1,4 +1,4 @@
-import { queueAddress, roomAddress, type Delivery } from "../../../src/queue/message";
+import { queueAddress, roomAddress, type Delivery, type NewMessage } from "../../../src/queue/message";
 import {
   NOW,
   ack,
@@ -180,6 +180,41 @@ export function describeRestarts(on: StoreInSuite): void {
       await on.store.expire(NOW + 1_000);
       expect(ids(await lease(1))).toEqual(["g1"]);
     });
+
+    if (how === "closed") {
+      test.each<[string, NewMessage, NewMessage]>([
+        ["an urgent one", message("out", { group: "g" }), message("other", { group: "g", priority: 9 })],
+        [
+          "an older one that was delayed",
+          message("out", { group: "g" }),
+          message("other", { group: "g", dueAt: NOW + 1 }),
+        ],
+      ])("goes on in a group with the one that was out, and not with %s", async (_what, out, other) => {
+        const isOlder = other.dueAt !== undefined;
+        await on.store.append(isOlder ? [other, out] : [out]);
+        await takeOne();
+        if (!isOlder) await on.store.append([other]);
+        await on.store.expire(NOW + 1);
+        await reopen(how);
+        const first = await takeOne(queue, NOW + 1, "h2");
+        expect(first.message.id).toBe("out");
+        await leaseNone();
+        await settle(first, ack);
+        expect(ids(await lease(1, queue, NOW + 1, "h2"))).toEqual(["other"]);
+      });
+
+      test("goes on in each group with the one that was next, as it would have without a stop", async () => {
+        await on.store.append([message("first", { group: "g" }), message("second", { group: "g" })]);
+        const first = await takeOne();
+        await leaseNone();
+        await settle(first, ack);
+        await on.store.append([message("urgent", { group: "g", priority: 9 })]);
+        await reopen(how);
+        await reopen(how);
+        expect(ids(await lease(1))).toEqual(["second"]);
+        await leaseNone();
+      });
+    }
 
     test("has counted what expired and what was purged", async () => {
       await on.store.append([message("mortal", { expiresAt: NOW }), message("poison")]);

@@ -96,6 +96,11 @@ export class Directory {
     for (const holder of groupHolders) this.queuesByNo.get(holder.queueNo)?.holdGroup(holder.group, holder);
   }
 
+  /** Seqs of the messages that hold the groups of all queues. */
+  *groupHolders(): Iterable<number> {
+    for (const queue of this.queues.values()) yield* queue.groupHolders();
+  }
+
   private addQueue(no: number, address: QueueAddress): QueueState {
     const queue = new QueueState(no, address, this.budget);
     this.queues.set(address, queue);

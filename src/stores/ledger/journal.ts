@@ -111,7 +111,10 @@ export interface Snapshot {
   }[];
   readonly lanes: readonly LaneCount[];
   readonly members: readonly { readonly roomNo: number; readonly inboxNo: number }[];
-  /** Messages of a group that wait for their next attempt: until then nothing else of the group may go out. */
+  /**
+   * Messages that go before all others of their group: those that wait for their next attempt, and those that were out, or
+   * about to be, at a stop in order.
+   */
   readonly groupHolders: readonly {
     readonly queueNo: number;
     readonly group: string;
@@ -251,6 +254,9 @@ export interface Journal {
   /** Ends the dead letters that died first, `limit` of them at the most. @returns how many. */
   purgeOldest(queueNo: number, limit: number): Promise<number>;
   probe(): Promise<void>;
-  /** `leased`: what is out, so that its attempts are known exactly at the next start. */
-  close(leased: readonly StoredMessage[]): Promise<void>;
+  /**
+   * @param leased what is out, so that its attempts are known exactly at the next start.
+   * @param groupHolders seqs of the messages that go before all others of their group, out or not.
+   */
+  close(leased: readonly StoredMessage[], groupHolders: readonly number[]): Promise<void>;
 }

@@ -231,7 +231,7 @@ export class LedgerStore implements Store {
     for (const queue of this.ledger.leasing) {
       for (const lease of queue.leases.values()) leased.push(lease.message);
     }
-    return this.journal.close(leased);
+    return this.journal.close(leased, [...this.ledger.directory.groupHolders()]);
   }
 
   /** Deals ready messages out, one to each request in turn. */

@@ -275,6 +275,11 @@ export class QueueState {
     return this.groups?.get(group);
   }
 
+  /** Seqs of the messages that hold its groups. */
+  *groupHolders(): Iterable<number> {
+    for (const { seq } of this.groups?.values() ?? []) yield seq;
+  }
+
   /** The groups that have messages of which only the place is kept. */
   *groupsOnDisk(): Iterable<BusyGroup> {
     for (const group of this.spilled ?? []) {

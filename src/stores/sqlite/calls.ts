@@ -113,7 +113,7 @@ export interface Calls {
   /** Bytes in the file that hold nothing, and are written before it grows. */
   reusable: [argument: null, result: number];
   probe: [argument: null, result: null];
-  close: [argument: { readonly attempts: readonly number[] }, result: null];
+  close: [argument: { readonly attempts: readonly number[]; readonly groupHolders: readonly number[] }, result: null];
 }
 
 export type CallKind = keyof Calls;

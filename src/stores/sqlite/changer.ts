@@ -13,6 +13,8 @@ export class Changer {
   private readonly retry: Statement;
   private readonly bury: Statement;
   private readonly attempts: Statement;
+  private readonly addHolder: Statement;
+  private readonly clearHolders: Statement;
 
   constructor(
     database: Database,
@@ -26,6 +28,8 @@ export class Changer {
       "UPDATE messages SET due_at = ?, due_fixed = NULL, attempts = ?, failures = ?, error = ? WHERE seq = ?",
     );
     this.attempts = database.prepare("UPDATE messages SET attempts = ? WHERE seq = ?");
+    this.addHolder = database.prepare("INSERT OR IGNORE INTO group_holders (seq) VALUES (?)");
+    this.clearHolders = database.prepare("DELETE FROM group_holders");
     this.bury = database.prepare(
       `INSERT INTO dead (seq, queue, priority, expires_at, body, attempts, failures, id, event, payload, grp, headers, publisher, published_at,
               room, error, content_check, reason, last_holder, died_at)
@@ -82,6 +86,16 @@ export class Changer {
       const [seq = 0, attempts = 0] = pairs.slice(at, at + 2);
       if (!this.blocks.setAttempts(seq, attempts)) this.attempts.run(attempts, seq);
     }
+  }
+
+  /** At a stop: which messages go before all others of their group. */
+  noteGroupHolders(seqs: readonly number[]): void {
+    for (const seq of seqs) this.addHolder.run(seq);
+  }
+
+  /** At a start, once they are known: what is out when may not be written any more. */
+  forgetGroupHolders(): void {
+    this.clearHolders.run();
   }
 
   private returnMessage(seq: number, unpacker: Unpacker): void {

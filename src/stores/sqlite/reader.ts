@@ -233,16 +233,30 @@ export class Reader {
         ...this.blocks.takeLaneCounts(),
       ],
       members: all("SELECT room AS roomNo, inbox AS inboxNo FROM members"),
-      groupHolders: all(
-        `SELECT m.queue AS queueNo, coalesce(m.grp, b.grp) AS "group", m.seq, coalesce(m.id, b.id) AS id
-         FROM messages m LEFT JOIN bodies b ON b.seq = m.body AND m.body <> 0
-         WHERE m.due_at IS NOT NULL AND m.failures > 0 AND coalesce(m.grp, b.grp) IS NOT NULL`,
-      ),
+      groupHolders: this.groupHolders(),
       nextDue: numberOrNone(this.nextDue.get()),
       nextExpiry: numberOrNone(one("SELECT min(expires_at) FROM messages WHERE expires_at IS NOT NULL")),
     };
   }
+
+  private groupHolders(): Snapshot["groupHolders"] {
+    const holds = `SELECT m.queue AS queueNo, coalesce(m.grp, b.grp) AS "group", m.seq, coalesce(m.id, b.id) AS id
+       FROM messages m LEFT JOIN bodies b ON b.seq = m.body AND m.body <> 0
+       WHERE coalesce(m.grp, b.grp) IS NOT NULL`;
+    const tried = `${holds} AND m.due_at IS NOT NULL AND m.failures > 0`;
+    const noted = `${holds} AND m.seq IN (SELECT seq FROM group_holders)`;
+    const holders = [tried, noted].flatMap((sql) => this.database.prepare(sql).all() as GroupHolder[]);
+    for (const seq of this.database.prepare("SELECT seq FROM group_holders").pluck().all() as number[]) {
+      const blocked = this.blocks.find(seq);
+      if (blocked === undefined) continue;
+      const { id, group } = readContent(blocked.content);
+      if (group !== null) holders.push({ queueNo: blocked.queueNo, group, seq, id });
+    }
+    return holders;
+  }
 }
+
+type GroupHolder = Snapshot["groupHolders"][number];
 
 function packBlocked(packer: Packer, { seq, queueNo, attempts, content }: BlockedMessage): void {
   packContentText(packer, seq, queueNo, null, 0, attempts, 0, null, null, content);

@@ -165,6 +165,10 @@ const MIGRATIONS: readonly string[] = [
   -- From this seq on, what was in memory as it was stored may have been given out.
   INSERT OR IGNORE INTO meta VALUES ('resident_from', 0);
   `,
+  `
+  -- Messages that go before all others of their group, since the stop in order until the start: they were out, for example.
+  CREATE TABLE group_holders (seq INTEGER PRIMARY KEY);
+  `,
 ];
 
 /** A hundred ids of a table with a row each to a row of the one that takes its place. */

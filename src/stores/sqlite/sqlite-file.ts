@@ -202,6 +202,7 @@ export class SqliteFile {
         return null;
       case "close":
         this.changer.setAttempts(call.argument.attempts);
+        this.changer.noteGroupHolders(call.argument.groupHolders);
         this.marks.clear();
         this.blocks.settleResidents(this.appender.newestSeq);
         this.setOpen.run(0);
@@ -221,6 +222,8 @@ export class SqliteFile {
     this.blocks.settleResidents(this.appender.newestSeq);
     const alsoUsed = (): Iterable<number> => [...this.ids.queueNumbers(), ...this.blocks.queueNumbers()];
     this.queues -= forgetUnusedQueues(this.database, this.settings, alsoUsed);
-    return this.reader.snapshot();
+    const snapshot = this.reader.snapshot();
+    this.changer.forgetGroupHolders();
+    return snapshot;
   }
 }

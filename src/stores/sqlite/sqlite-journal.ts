@@ -184,11 +184,12 @@ export class SqliteJournal implements Journal {
     await this.line.call("probe", null);
   }
 
-  async close(leased: readonly StoredMessage[]): Promise<void> {
+  async close(leased: readonly StoredMessage[], groupHolders: readonly number[]): Promise<void> {
     this.space?.stop();
     if (this.line.isBroken) return;
     const ended = new Promise<void>((resolve) => (this.ended = resolve));
-    await this.line.call("close", { attempts: leased.flatMap((message) => [message.seq, message.attempts]) });
+    const attempts = leased.flatMap((message) => [message.seq, message.attempts]);
+    await this.line.call("close", { attempts, groupHolders });
     await ended;
   }
 
