@@ -67,6 +67,7 @@ class Comparison {
   private readonly budget = new MemoryBudget(1_000_000);
   private readonly list = new WaitingList(this.budget, 1e9);
   private readonly plain = new PlainList();
+  private readonly seqs = new Set<number>();
   private reading: readonly number[] = [];
 
   run(steps: readonly Step[]): void {
@@ -80,7 +81,9 @@ class Comparison {
   private step(step: Step): void {
     switch (step.kind) {
       case "insert": {
-        if (this.plain.all.some(({ seq }) => seq === step.seq)) return;
+        // No seq is given twice, with another priority say, while the one that had it is still being read.
+        if (this.seqs.has(step.seq)) return;
+        this.seqs.add(step.seq);
         const message = storedMessage(step.seq, { priority: step.priority });
         this.list.insert(message);
         return this.plain.insert(message);
