@@ -64,7 +64,7 @@ export class Publisher {
     try {
       const appended = plan.append.length > 0 ? await this.store.append(plan.append) : [];
       return plan.ids.map((id, index) => {
-        const error = plan.refused.get(index);
+        const error = plan.refused?.get(index);
         return error ? { id, error } : resultOf(id, plan.ends[index - 1] ?? 0, plan.ends[index] ?? 0, appended);
       });
     } finally {
@@ -74,19 +74,19 @@ export class Publisher {
 
   private plan(identity: Identity, namespace: string, messages: readonly PublishMessage[]): PublishPlan {
     const now = this.clock.now();
-    const plan: PublishPlan = { append: [], ids: [], ends: [], refused: new Map() };
-    for (const [index, message] of messages.entries()) {
+    const plan: PublishPlan = { append: [], ids: [], ends: [], refused: undefined };
+    for (const message of messages) {
       const id = message.id ?? this.ids.next();
       const stored = this.prepare(identity, namespace, message, id, now);
-      plan.ids.push(id);
       if (stored instanceof WaybillError) {
-        plan.refused.set(index, stored.toWire());
+        (plan.refused ??= new Map()).set(plan.ids.length, stored.toWire());
       } else {
         plan.append.push(stored);
         for (const copy of this.routes(stored.target, message.event)) {
           plan.append.push({ ...stored, target: copy, origin: stored.target });
         }
       }
+      plan.ids.push(id);
       plan.ends.push(plan.append.length);
     }
     return plan;
@@ -119,7 +119,8 @@ interface PublishPlan {
   readonly ids: string[];
   /** Where in the list to append those of each message end: they begin where those before it end. */
   readonly ends: number[];
-  readonly refused: Map<number, WireError>;
+  /** Where there are any. */
+  refused: Map<number, WireError> | undefined;
 }
 
 /** A message is stored when it and all its routed copies are: after a failure, sending it again completes it. */

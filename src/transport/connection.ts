@@ -75,7 +75,7 @@ export class Connection implements Receiver, Caller {
       (text) => socket.emit("deliver", text),
       (error) => this.notDelivered(error),
     );
-    socket.onAny((event: unknown, ...args: unknown[]) => this.receive(String(event), args));
+    socket.onAny((event: unknown, ...args: unknown[]) => void this.receive(String(event), args));
     socket.on("disconnect", (reason) => this.ended(reason));
 
     const { identity } = admission;
@@ -130,23 +130,33 @@ export class Connection implements Receiver, Caller {
     this.socket.conn.close();
   }
 
-  private receive(event: string, args: readonly unknown[]): void {
+  private async receive(event: string, args: readonly unknown[]): Promise<void> {
     // Socket.IO hands over what was received in the turn in which the socket ended.
     if (!this.open) return;
     const last = args.at(-1);
     const reply = isReply(last) ? last : undefined;
     const argument = args[0] === reply ? undefined : args[0];
     this.inFlight++;
-    this.answer(event, argument)
-      .then(
-        (body) => reply?.({ ok: true, ...body }),
-        (error: unknown) => this.refuse(event, error, reply),
-      )
-      .catch((error: unknown) => this.context.log.error({ ...this.names(), event, err: error }, "no answer"))
-      .finally(() => this.inFlight--);
+    try {
+      await this.respond(event, argument, reply);
+    } catch (error) {
+      this.context.log.error({ ...this.names(), event, err: error }, "no answer");
+    } finally {
+      this.inFlight--;
+    }
   }
 
-  private async answer(event: string, argument: unknown): Promise<object> {
+  private async respond(event: string, argument: unknown, reply: ((reply: object) => void) | undefined): Promise<void> {
+    let body: object;
+    try {
+      body = await this.answer(event, argument);
+    } catch (error) {
+      return this.refuse(event, error, reply);
+    }
+    reply?.({ ok: true, ...body });
+  }
+
+  private answer(event: string, argument: unknown): object | Promise<object> {
     const { maxInFlight } = this.context;
     if (this.inFlight > maxInFlight) {
       throw new WaybillError("RATE_LIMITED", `${maxInFlight} requests of this connection wait for their answer.`);

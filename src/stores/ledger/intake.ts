@@ -16,9 +16,9 @@ interface Batch {
   readonly results: AppendResult[];
   /** Those parts of it that are on their way: each resolves with why it was not written. */
   readonly portions: Promise<WaybillError | undefined>[];
-  /** Called when all of it is on its way, or cannot be. */
-  readonly planned: () => void;
-  readonly failed: (error: unknown) => void;
+  /** Where it had to wait in line: called when all of it is on its way, or cannot be. */
+  planned: (() => void) | undefined;
+  failure: Error | undefined;
 }
 
 /** What of a batch is written together. */
@@ -47,23 +47,20 @@ export class Intake {
   ) {}
 
   async append(messages: readonly NewMessage[]): Promise<readonly AppendResult[]> {
-    const { results, portions } = await this.lineUp(messages);
-    const failure = (await Promise.all(portions)).find((each) => each !== undefined);
-    if (failure !== undefined && isToldAsOne(failure, results)) throw failure;
-    return results;
+    const batch: Batch = { messages, results: [], portions: [], planned: undefined, failure: undefined };
+    this.line.push(batch);
+    if (!this.isResting) this.takeIn(COPIES_IN_A_ROW);
+    if (this.line.includes(batch)) await new Promise<void>((resolve) => (batch.planned = resolve));
+    if (batch.failure !== undefined) throw batch.failure;
+    let failure: WaybillError | undefined;
+    for (const portion of batch.portions) failure = (await portion) ?? failure;
+    if (failure !== undefined && isToldAsOne(failure, batch.results)) throw failure;
+    return batch.results;
   }
 
   /** Sends all that waits in line on its way. */
   takeInAll(): void {
     this.takeIn(Infinity);
-  }
-
-  private lineUp(messages: readonly NewMessage[]): Promise<Batch> {
-    return new Promise((resolve, reject) => {
-      const batch: Batch = { messages, results: [], portions: [], planned: () => resolve(batch), failed: reject };
-      this.line.push(batch);
-      if (!this.isResting) this.takeIn(COPIES_IN_A_ROW);
-    });
   }
 
   private takeIn(copiesInARow: number): void {
@@ -78,11 +75,11 @@ export class Intake {
         finished.catch(() => {});
         batch.portions.push(finished);
         if (batch.results.length < batch.messages.length) continue;
-        batch.planned();
       } catch (error) {
-        batch.failed(error);
+        batch.failure = error as Error;
       }
       this.line.shift();
+      batch.planned?.();
     }
   }
 
@@ -118,7 +115,7 @@ export class Intake {
   private async finish(batch: Batch, portion: Portion): Promise<WaybillError | undefined> {
     const written = this.write(batch, portion);
     // After them: one of this very batch may be the first of its id.
-    const told = this.tellThoseStoredBefore(batch, portion.refused);
+    const told = portion.refused.length === 0 ? undefined : this.tellThoseStoredBefore(batch, portion.refused);
     let failure: WaybillError | undefined;
     try {
       await written;
@@ -157,14 +154,14 @@ export class Intake {
     }
     const touched = new Set<QueueState>();
     let last: QueueState | undefined;
-    for (const [index, arrival] of arrivals.entries()) {
+    for (let index = 0; index < arrivals.length; index++) {
       const first = firsts[index] ?? 0;
-      arrival.end(first === 0);
+      arrivals[index]?.end(first === 0);
       const place = places[index];
       if (first !== 0 && place !== undefined) results[place] = { status: "duplicate", seq: first };
       if (first !== 0) continue;
       // Mostly it is the same one again.
-      for (const queue of arrival.queues) if (queue !== last) touched.add((last = queue));
+      for (const queue of arrivals[index]?.queues ?? []) if (queue !== last) touched.add((last = queue));
     }
     for (const queue of touched) {
       this.keepWithin(queue);

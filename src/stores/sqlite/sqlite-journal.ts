@@ -60,7 +60,7 @@ export class SqliteJournal implements Journal {
       parts.push(part);
       next += part.count;
     }
-    const firsts = Array.from(rows, () => 0);
+    const firsts = new Array<number>(rows.length).fill(0);
     const last = parts.pop();
     for (const part of parts) part.answer.then((duplicates) => noteDuplicates(firsts, part, duplicates), ignore);
     // They are answered in order, and share their fate. One wait and no more: calls resolve in the order in which they were made.
