@@ -25,7 +25,7 @@ function auditQueue(queue: QueueState): void {
   if (delayed === 0) compare(`${address}: its held bytes`, heldBytes, leased);
   if (ready === 0) compare(`${address}: its bytes`, bytes, heldBytes);
   if (heldBytes < leased || bytes < heldBytes) throw new Error(`${address} counts ${bytes}, ${heldBytes} of them held`);
-  for (const lane of queue.lanesInOrder()) {
+  for (const lane of queue.lanesInOrder) {
     const { claimed, list, isBusy } = lane;
     compare(`${address}: lane ${lane.priority} reserved`, claimed, list.length);
     if (isBusy || list.isBusy) throw new Error(`${address}: lane ${lane.priority} is never read again`);

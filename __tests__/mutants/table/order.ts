@@ -7,12 +7,8 @@ export const ORDER: BrokenPromise = {
     {
       name: "priority-ignored",
       file: "src/stores/ledger/queue-state.ts",
-      find:
-        "for (let priority = PRIORITIES - 1; priority >= 0; priority--) {\n" +
-        "      const lane = this.lanes[priority];\n      if (lane === undefined) continue;",
-      replace:
-        "for (let priority = 0; priority < PRIORITIES; priority++) {\n" +
-        "      const lane = this.lanes[priority];\n      if (lane === undefined) continue;",
+      find: "for (const lane of this.lanes) {\n      const message",
+      replace: "for (const lane of [...this.lanes].reverse()) {\n      const message",
       caughtBy: { file: MEMORY, test: "gives higher priorities first, and order within each" },
     },
     {

@@ -39,7 +39,7 @@ export class Paging {
       }
     }
     let isFirst = true;
-    for (const lane of queue.lanesInOrder()) {
+    for (const lane of queue.lanesInOrder) {
       if (lane.readyCount === 0) continue;
       if (this.putOff(queue)) return;
       if (isFirst || lane.list.length === 0) this.pageLane(queue, lane, isFirst ? PAGE : GLANCE);

@@ -1,5 +1,5 @@
 import { IdTable } from "../../protocol/id-table";
-import { PRIORITIES, sizeOf, type Delivery, type QueueAddress } from "../../queue/message";
+import { sizeOf, type Delivery, type QueueAddress } from "../../queue/message";
 import type { QueueRules } from "../../queue/queue-rules";
 import type { Settlement } from "../../queue/store";
 import { BusyGroup } from "./busy-group";
@@ -49,7 +49,8 @@ export class QueueState {
   private arrivingBytes = 0;
   /** Those among them that are not to be delayed. */
   private arrivingReady = 0;
-  private readonly lanes: (Lane | undefined)[] = [];
+  /** Those that there are, highest priority first: mostly it is one. */
+  private readonly lanes: Lane[] = [];
   /** Where there are any; so are the two below. Most queues have none, and there may be a hundred thousand queues. */
   private groups: Map<string, BusyGroup> | undefined;
   /** Messages whose id equals that of one that is out: `(id, attempt)` must name one delivery. */
@@ -67,21 +68,22 @@ export class QueueState {
   ) {}
 
   lane(priority: number): Lane {
-    return (this.lanes[priority] ??= new Lane(priority, this.budget));
+    for (const lane of this.lanes) if (lane.priority === priority) return lane;
+    const added = new Lane(priority, this.budget);
+    const next = this.lanes.findIndex((lane) => lane.priority < priority);
+    this.lanes.splice(next < 0 ? this.lanes.length : next, 0, added);
+    return added;
   }
 
   /** The lanes that exist, highest priority first. */
-  *lanesInOrder(): Iterable<Lane> {
-    for (let priority = PRIORITIES - 1; priority >= 0; priority--) {
-      const lane = this.lanes[priority];
-      if (lane !== undefined) yield lane;
-    }
+  get lanesInOrder(): readonly Lane[] {
+    return this.lanes;
   }
 
   /** Ready messages, on disk or in memory, with those that wait for their group. */
   get ready(): number {
     let count = this.waiting;
-    for (const lane of this.lanes) count += lane?.readyCount ?? 0;
+    for (const lane of this.lanes) count += lane.readyCount;
     return count;
   }
 
@@ -93,7 +95,7 @@ export class QueueState {
   /** Whether some of what is ready has to be read before it can go, or may have to. */
   get hasUnread(): boolean {
     if (this.spilled !== undefined && this.spilled.size > 0) return true;
-    for (const lane of this.lanes) if (lane && lane.list.onDisk + lane.onDisk > 0) return true;
+    for (const lane of this.lanes) if (lane.list.onDisk + lane.onDisk > 0) return true;
     return false;
   }
 
@@ -164,9 +166,7 @@ export class QueueState {
       if (oldest === "unread") return undefined;
       if (oldest !== undefined) return oldest;
     }
-    for (let priority = PRIORITIES - 1; priority >= 0; priority--) {
-      const lane = this.lanes[priority];
-      if (lane === undefined) continue;
+    for (const lane of this.lanes) {
       const message = this.takeFrom(lane);
       if (message !== undefined) return message;
       // The rest of this lane is on its way from the disk, and goes before lower ones.
@@ -184,7 +184,7 @@ export class QueueState {
     for (;;) {
       let oldest: Lane | undefined;
       for (const lane of this.lanes) {
-        const seq = lane?.oldestPossible;
+        const seq = lane.oldestPossible;
         if (seq !== undefined && seq < (oldest?.oldestPossible ?? Infinity)) oldest = lane;
       }
       if (oldest === undefined) return undefined;
@@ -258,7 +258,6 @@ export class QueueState {
   /** Keeps only so many messages of each lane in memory, where they are more; and only the least where memory is spent. */
   shorten(window: number): void {
     for (const lane of this.lanes) {
-      if (lane === undefined) continue;
       if (lane.list.length > window * 2) lane.list.shorten(window);
       lane.list.shortenToLeast();
     }
@@ -331,7 +330,7 @@ export class QueueState {
 
   /** Messages in memory that wait: in lanes, for their group, and for a namesake. */
   *waitingInMemory(): Iterable<StoredMessage> {
-    for (const lane of this.lanes) if (lane) yield* lane.list.inMemory();
+    for (const lane of this.lanes) yield* lane.list.inMemory();
     if (this.waiting === 0) return;
     for (const group of this.groups?.values() ?? []) yield* group.waiting.inMemory();
     for (const messages of this.namesakes?.values() ?? []) yield* messages;
@@ -340,7 +339,7 @@ export class QueueState {
   /** Ready messages that go before this one, as far as is known without reading them. */
   countAhead(message: Pick<StoredMessage, "priority" | "seq">): number {
     let count = 0;
-    for (const lane of this.lanesInOrder()) {
+    for (const lane of this.lanes) {
       if (lane.priority > message.priority) count += lane.readyCount;
       else if (lane.priority === message.priority) return count + lane.list.countBefore(message);
     }
@@ -356,8 +355,8 @@ export class QueueState {
 
   /** Notes whether a message went before one of lower priority that is older, or may be as far as is known. */
   private countPass({ priority, seq }: StoredMessage): void {
-    for (let lower = 0; lower < priority; lower++) {
-      if ((this.lanes[lower]?.oldestPossible ?? Infinity) > seq) continue;
+    for (const lane of this.lanes) {
+      if (lane.priority >= priority || (lane.oldestPossible ?? Infinity) > seq) continue;
       this.passes++;
       return;
     }
