@@ -1,5 +1,7 @@
+import { startHub as startHubOn } from "../../src/hub";
 import type { Deliver, PublishReply } from "../../src/protocol/wire";
-import { connectStock } from "../support/stock-client";
+import { readSettings } from "../../src/read-config";
+import { connectStock, StockClient } from "../support/stock-client";
 import { startHub, stopHubs } from "../support/start-hub";
 
 afterEach(stopHubs);
@@ -261,6 +263,21 @@ describe("limits on what one connection costs", () => {
     stuck.freeze();
     await waitUntil(() => hub.counts().connections === 1);
     expect(await client.request("cancel")).toMatchObject({ ok: true });
+  });
+
+  it("cuts one off in the midst of letting it in, and goes on", async () => {
+    // Shorter than the answer to a connect. Within the bounds of the setting it takes a client that has left almost as
+    // much unread, and then joins another namespace.
+    const hub = await startHubOn({ ...readSettings({ store: "memory:", port: 0 }), maxBufferedBytes: 20 }, {});
+    try {
+      const client = new StockClient(hub.url, { reconnection: false });
+      await new Promise((resolve) => client.socket.io.once("close", resolve));
+      await waitUntil(() => hub.counts().connections === 0);
+      expect(hub.counts()).toEqual({ connections: 0, sessions: 0, held: 0 });
+      await hub.health();
+    } finally {
+      await hub.close();
+    }
   });
 
   it("ends a connection whose packet is too large, and nobody else's", async () => {

@@ -6,14 +6,21 @@ export type RawConnection = Socket["conn"];
 /** What has to be known about a raw connection: how much waits for it to read, and whether it sends binary. */
 export class Line {
   private waitingBytes = 0;
+  private stuck = false;
   private binary = false;
 
-  /** @param onStuck called when more waits than `maxBufferedBytes`. */
+  /**
+   * @param onStuck called once, when more waits than `maxBufferedBytes`. Never in the midst of a send: whoever sends
+   * relies on the connection being there until it is through, Socket.IO not least.
+   */
   constructor(raw: RawConnection, maxBufferedBytes: number, onStuck: (waitingBytes: number) => void) {
     raw.on("packetCreate", ({ data }: { data?: unknown }) => {
       if (typeof data !== "string") return;
       this.waitingBytes += data.length;
-      if (this.waitingBytes > maxBufferedBytes) onStuck(this.waitingBytes);
+      if (this.stuck || this.waitingBytes <= maxBufferedBytes) return;
+      this.stuck = true;
+      const { waitingBytes } = this;
+      queueMicrotask(() => onStuck(waitingBytes));
     });
     // All that waited goes to the transport, which comes back for more only when the socket below has taken it.
     raw.on("flush", () => {

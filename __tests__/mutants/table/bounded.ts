@@ -204,10 +204,17 @@ export const BOUNDED: BrokenPromise = {
     {
       name: "connection-that-does-not-read-without-limit",
       file: "src/transport/line.ts",
-      find: "if (this.waitingBytes > maxBufferedBytes) onStuck(this.waitingBytes);",
-      replace: "if (this.waitingBytes < 0) onStuck(maxBufferedBytes);",
+      find: "if (this.stuck || this.waitingBytes <= maxBufferedBytes) return;",
+      replace: "if (this.stuck || this.waitingBytes <= Infinity * maxBufferedBytes) return;",
       caughtBy: { file: REQUESTS, test: "cuts a connection off that does not read what waits for it" },
       hangs: "it is never cut off",
+    },
+    {
+      name: "connection-that-does-not-read-cut-off-while-it-is-let-in",
+      file: "src/transport/line.ts",
+      find: "queueMicrotask(() => onStuck(waitingBytes));",
+      replace: "onStuck(waitingBytes);",
+      caughtBy: { file: "__tests__/transport/line.test.ts", test: "after whoever sends is through" },
     },
     {
       name: "credit-not-given-back-by-an-ack",
