@@ -1,5 +1,5 @@
 import type { Deliver } from "../../src/protocol/wire";
-import { startHub, stopHubs, type StartedHub } from "../support/start-hub";
+import { sqliteFile, startHub, stopHubs, type StartedHub } from "../support/start-hub";
 import { connectStock, type StockClient } from "../support/stock-client";
 
 afterEach(stopHubs);
@@ -83,6 +83,19 @@ it("a session that comes back after another took over does not hold what it had"
   expect(await second.request("ack", { queue: "driver", deliveries: [{ id: "a", attempt: 2 }] })).toMatchObject({
     results: [{ id: "a", status: "acked" }],
   });
+});
+
+it("counts no failure when the hub is restarted in order while the active one has something out", async () => {
+  const { hub, first, second } = await hubWithTwo({ store: sqliteFile(), maxAttempts: 1 });
+  await consume(first);
+  await consume(second);
+  await publish(second, "a");
+  expect(await received(first, 1)).toEqual(["a"]);
+  await hub.restart();
+  const third = await clientOf(hub, "d3");
+  await consume(third);
+  const { messages } = await third.next<Deliver>("deliver");
+  expect(messages).toMatchObject([{ id: "a", attempt: 2, redelivered: true }]);
 });
 
 it("ends with the last one that wants it: then all are dealt to", async () => {

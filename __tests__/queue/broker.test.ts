@@ -176,6 +176,19 @@ describe("a drain", () => {
     expect(messages.map(({ trace }) => trace.state)).toEqual([state]);
   });
 
+  test("counts no failure of who goes meanwhile, and could not come back", async () => {
+    const [early, late] = [await hub.consumer("d1", { prefetch: 1 }), await hub.consumer("d2", { prefetch: 1 })];
+    await early.publish("a", "b");
+    const settle = jest.spyOn(hub.store, "settle");
+    await early.drop();
+    const drained = hub.broker.drain(2 * SETTINGS.graceMs);
+    await late.drop();
+    await hub.clock.pass(2 * SETTINGS.graceMs);
+    await drained;
+    expect(settle).not.toHaveBeenCalled();
+    expect(hub.broker.sessionCount).toBe(0);
+  });
+
   test("ends at its limit, also when the clock is set back meanwhile", async () => {
     const worker = await hub.consumer("d1");
     await worker.publish("work");

@@ -156,6 +156,34 @@ describe("when the active consumer's connection is gone", () => {
     expect(letter).toMatchObject({ reason: "attempts", lastHolder: "d5", message: { id: "poison", failures: 5 } });
   });
 
+  test("while the hub goes down, nobody has it in its place: a restart is no failure", async () => {
+    const first = await hub.consumer("d1", EXCLUSIVE);
+    const second = await hub.consumer("d2", EXCLUSIVE);
+    await first.publish("a");
+    const settle = jest.spyOn(hub.store, "settle");
+    const drained = hub.broker.drain(1_000);
+    await first.drop();
+    await hub.clock.pass(1_000);
+    await drained;
+    expect(settle).not.toHaveBeenCalled();
+    expect(second.ids).toEqual([]);
+  });
+
+  test("and the hub goes down before who asked for it is there, it is nobody's, either", async () => {
+    const first = await hub.consumer("d1", EXCLUSIVE);
+    await first.publish("a");
+    await first.drop();
+    const settle = jest.spyOn(hub.store, "settle");
+    const second = hub.client("d2");
+    const asked = second.consume(EXCLUSIVE);
+    const drained = hub.broker.drain(1_000);
+    await asked;
+    await hub.clock.pass(1_000);
+    await drained;
+    expect(settle).not.toHaveBeenCalled();
+    expect(second.ids).toEqual([]);
+  });
+
   test("what was being leased for it goes back first, too", async () => {
     const first = await hub.consumer("d1", { ...EXCLUSIVE, prefetch: 2 });
     const second = await hub.consumer("d2", EXCLUSIVE);

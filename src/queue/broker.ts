@@ -117,7 +117,7 @@ export class Broker {
 
   /**
    * A connection is gone. Its consumers end now, its leases after the grace, unless its client comes back before; those of
-   * a queue that deals to one consumer at a time go to the next one now.
+   * a queue that deals to one consumer at a time go to the next one now. While the hub goes down they all stay until its end.
    */
   disconnect(session: Session, receiver: Receiver): void {
     if (!session.detach(receiver)) return;
@@ -189,8 +189,7 @@ export class Broker {
 
   /** Takes no more work, and waits until what is on its way is stored and what connections have out is settled, or for `limitMs`. */
   async drain(limitMs: number): Promise<void> {
-    this.draining = true;
-    this.dispatcher.pause();
+    this.goDown();
     const lookMs = Math.min(this.settings.tickMs, DRAIN_LOOK_MS);
     // By timers rather than by the time of day, which may be set back meanwhile.
     for (
@@ -205,8 +204,7 @@ export class Broker {
   /** Forgets all sessions; the store is the caller's to close. */
   close(): void {
     this.closed = true;
-    this.draining = true;
-    this.dispatcher.pause();
+    this.goDown();
     this.ticking?.cancel();
     this.sessions.clear();
   }
@@ -221,6 +219,12 @@ export class Broker {
     return this.sessions.size;
   }
 
+  private goDown(): void {
+    this.draining = true;
+    this.dispatcher.pause();
+    this.handOver.stop();
+  }
+
   private refuseWhileDraining(): void {
     if (this.draining) throw new WaybillError("DRAINING", "The hub is going down: reconnect and send it again.");
   }
@@ -228,6 +232,8 @@ export class Broker {
   /** What a session holds that has ended is ready for others. */
   private giveBack(session: Session): void {
     this.handOver.forget(session);
+    // Its client could not come back: a hub that goes down lets nobody in. Its leases end with the hub, without a failure.
+    if (this.draining) return;
     for (const [queue, deliveries] of session.allHeld()) {
       const policy = this.settings.rules.of(queue);
       void this.settler.settleAll(queue, deliveries.values(), ({ message }) => settleAbandoned(message, policy));

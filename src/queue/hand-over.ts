@@ -14,6 +14,7 @@ export class HandOver {
   private readonly leavers = new Map<QueueAddress, Session>();
   /** The same, by session. */
   private readonly left = new Map<Session, Set<QueueAddress>>();
+  private stopped = false;
 
   constructor(
     private readonly dispatcher: Dispatcher,
@@ -45,6 +46,14 @@ export class HandOver {
     this.left.delete(session);
   }
 
+  /**
+   * Hands nothing over any more: the hub is going down, and deals nothing to a next one. What is out ends with it, which
+   * is no failure, and is given again by its next start.
+   */
+  stop(): void {
+    this.stopped = true;
+  }
+
   private note(queue: QueueAddress, session: Session): void {
     this.leavers.set(queue, session);
     const queues = this.left.get(session);
@@ -53,6 +62,7 @@ export class HandOver {
   }
 
   private takeOver(queue: QueueAddress, former: Session): void {
+    if (this.stopped) return;
     const held = former.held(queue).values();
     const refs = held.map(({ message, attempt }) => ({ id: message.id, attempt }));
     former.revoke(queue, refs, "another consumer of this queue has taken over");

@@ -147,6 +147,20 @@ export const NOTHING_VANISHES: BrokenPromise = {
       caughtBy: { file: BROKER, test: "lets those publish that have something in hand, and waits for their acks" },
     },
     {
+      name: "drain-counts-a-failure-of-who-was-dealt-to-alone",
+      file: "src/queue/hand-over.ts",
+      find: "if (this.stopped) return;",
+      replace: "void this.stopped;",
+      caughtBy: { file: EXCLUSIVE, test: "nobody has it in its place: a restart is no failure" },
+    },
+    {
+      name: "drain-counts-a-failure-of-who-could-not-come-back",
+      file: "src/queue/broker.ts",
+      find: "if (this.draining) return;",
+      replace: "",
+      caughtBy: { file: BROKER, test: "counts no failure of who goes meanwhile, and could not come back" },
+    },
+    {
       name: "client-does-not-publish-again-after-a-cut",
       file: "clients/hub-client/outbox.ts",
       find: "if (reply === undefined) this.putBack(batch);\n    else if",
