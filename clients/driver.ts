@@ -95,8 +95,9 @@ async function drive(driver: string, options: DriverOptions): Promise<ExitCode> 
       if (manual) terminal.stop();
     },
     stop: () => {
+      courier.goHome();
       const { inHand } = courier.tally();
-      if (manual) manual.failAll(`driver ${driver} went home`);
+      if (manual) manual.end(`driver ${driver} went home`);
       else if (inHand > 0 && client.state === "connected")
         say(`finishing what is in hand: ${inHand} (Ctrl-C again to leave it)`);
     },

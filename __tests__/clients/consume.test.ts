@@ -213,7 +213,7 @@ describe("consuming", () => {
     });
     const cancelled = consumer.cancel();
     await hub().until(() => hub().settled("nack").length === 1);
-    expect(hub().bodies("nack")[0]).toMatchObject({ deliveries: [{ id: "m2", attempt: 1 }], delayMs: 0 });
+    expect(hub().bodies("nack")[0]).toMatchObject({ deliveries: [{ id: "m2", attempt: 1 }], release: true });
     expect(hub().settled("ack")).toEqual([]);
     work.open();
     await cancelled;

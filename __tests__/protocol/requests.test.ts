@@ -83,6 +83,8 @@ const refused: [Request, unknown, code: string, field: string][] = [
   ["nack", { deliveries: [ref], reason: 7 }, "INVALID", "reason"],
   ["nack", { deliveries: [ref], reason: "x".repeat(2000) }, "TOO_LARGE", "reason"],
   ["nack", { deliveries: [ref], dead: "yes" }, "INVALID", "dead"],
+  ["nack", { deliveries: [ref], release: true, dead: true }, "INVALID", "release alone"],
+  ["nack", { deliveries: [ref], release: true, delayMs: 0 }, "INVALID", "release alone"],
   ["extend", { deliveries: [ref] }, "INVALID", "leaseMs"],
   ["extend", { deliveries: [ref], leaseMs: 999 }, "INVALID", "leaseMs"],
   ["extend", { deliveries: [ref], leaseMs: 3_600_001 }, "INVALID", "leaseMs"],

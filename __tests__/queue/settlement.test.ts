@@ -42,3 +42,7 @@ test("a nack's own delay goes before the backoff", () => {
   expect(delayAfter(5, { delayMs: 7 })).toBe(7);
   expect(delayAfter(5, { delayMs: 0 })).toBe(0);
 });
+
+test("what is released comes back as it came, also where one more failure would be the last", () => {
+  expect(delayAfter(POLICY.maxAttempts - 1, { release: true })).toBe(0);
+});

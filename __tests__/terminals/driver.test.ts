@@ -1,5 +1,6 @@
 import { connect, type HubClient } from "../../clients/hub-client";
 import { createSampleOrder, pickupMessage, progressMessage, readOrder } from "../../clients/terminal/order";
+import type { Hub } from "../../src/hub";
 import { startHub, stopHubs } from "../support/start-hub";
 import { StockClient } from "../support/stock-client";
 import { killTerminals, TerminalProcess } from "./terminal-process";
@@ -46,6 +47,11 @@ async function shop(
       check();
     });
   return { client: acme, heard, until };
+}
+
+/** What is awaited comes about inside the hub, and no event tells of it. */
+async function untilHeld(hub: Hub, held: number): Promise<void> {
+  while (hub.counts().held !== held) await new Promise((resolve) => setTimeout(resolve, 10));
 }
 
 test("by hand: sees an offer, takes it, delivers it", async () => {
@@ -186,6 +192,31 @@ test("finishes what is in hand when it is stopped; asked twice, it leaves it and
   expect(code).toBe(1);
   expect(lines.at(-1)).toBe("DRIVER: taken 1, delivered 0, failed 0, still in hand 1");
 });
+
+test.each(["--manual", "--work 10ms --transit 1500ms"])(
+  "stopped, it takes nothing more: what waits in its other queue goes back without a failure (%s)",
+  async (how) => {
+    const { url, hub } = await startHub();
+    const acme = await shop(url);
+    const driver = start(`driver d7 ${how}`, url);
+    const [own, anyones] = [createSampleOrder("acme"), createSampleOrder("acme")];
+    await acme.client.publish(pickupMessage(own, "d7"));
+    const manual = how === "--manual";
+    await driver.line(manual ? /^DRIVER: offer/ : /^DRIVER: picked up/);
+    const second = pickupMessage(anyones, undefined);
+    await acme.client.publish(second);
+    await untilHeld(hub, 2);
+    if (manual) driver.type("quit");
+    const { lines } = manual ? await driver.ended : await driver.interrupt();
+    expect(lines.filter((line) => /offer|picked up/.test(line))).toHaveLength(1);
+    expect(lines.filter((line) => line.includes(anyones.orderId))).toEqual([]);
+    expect(await acme.client.why(second.id ?? "")).toMatchObject([{ state: "ready", attempts: 1, failures: 0 }]);
+    if (!manual) return;
+    expect(lines).toContain(`DRIVER: gave back ${own.orderId}: driver d7 went home`);
+    const offered = await acme.client.why(pickupMessage(own, "d7").id ?? "");
+    expect(offered).toMatchObject([{ state: "ready", attempts: 1, failures: 0 }]);
+  },
+);
 
 test("carries for a stock client of the classroom dialect", async () => {
   const { url } = await startHub();

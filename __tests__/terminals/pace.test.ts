@@ -25,9 +25,18 @@ describe("a pace by hand", () => {
     const inHand = pace.untilDelivered(createSampleOrder("acme"), never);
     expect(pace.fail("nobody at home")).toBe(true);
     await expect(inHand).rejects.toMatchObject({ name: "Nack", options: { reason: "nobody at home" } });
-    pace.failAll("went home");
+    pace.end("went home");
     await expect(offer).rejects.toMatchObject({ options: { reason: "went home", delayMs: 0 } });
     expect(pace.fail("again")).toBe(false);
+  });
+
+  test("offers nothing after its end", async () => {
+    const offered: string[] = [];
+    const pace = new ManualPace(({ orderId }) => offered.push(orderId));
+    pace.end("went home");
+    await expect(pace.untilPickedUp(createSampleOrder("acme"), never)).rejects.toThrow("went home");
+    expect(offered).toEqual([]);
+    expect(pace.step("take")).toBe(false);
   });
 
   test("a lost lease takes the parcel out of hand", async () => {

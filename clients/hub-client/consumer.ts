@@ -277,7 +277,7 @@ export class QueueConsumer implements Consumer, DeliveryOwner {
 
   /** Never handled, and not to be: the next consumer may have it at once. */
   private giveBack(delivery: Delivery): void {
-    this.parts.settler.settle(delivery, { delayMs: 0, reason: "Its consumer was cancelled." });
+    this.parts.settler.settle(delivery, { release: true });
   }
 
   private loseAll(reason: string): void {

@@ -5,6 +5,8 @@ export interface NackOptions {
   reason?: string;
   /** True: no further attempt, a dead letter now. */
   dead?: boolean;
+  /** True: back in its place at once, and not counted as a failure, since nothing was begun. Alone, without the others. */
+  release?: boolean;
 }
 
 /** Thrown by a handler that wants a say in what becomes of the message it does not take. */

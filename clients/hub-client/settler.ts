@@ -157,5 +157,5 @@ function nameOf(verdict: Verdict | undefined): "ack" | "nack" {
 
 function sameVerdict(a: Verdict | undefined, b: Verdict | undefined): boolean {
   if (typeof a !== "object" || typeof b !== "object") return a === b;
-  return a.delayMs === b.delayMs && a.reason === b.reason && a.dead === b.dead;
+  return a.delayMs === b.delayMs && a.reason === b.reason && a.dead === b.dead && a.release === b.release;
 }

@@ -40,6 +40,7 @@ export class Courier {
   private failed = 0;
   private lost = 0;
   private inHand = 0;
+  private readonly home = new AbortController();
 
   constructor(
     private readonly client: HubClient,
@@ -59,7 +60,7 @@ export class Courier {
       throw new Nack({ dead: true, reason: "This is not a pickup with an order in it." });
     }
     const trip: Trip = { order, pickup: message, pickedUp: false };
-    const leave = await this.slots.take(signal);
+    const leave = await this.untilFree(signal);
     try {
       await this.deliver(trip, signal);
     } catch (error) {
@@ -69,15 +70,29 @@ export class Courier {
     }
   };
 
+  /** Picks up nothing more: what is not in hand goes back at once, to whoever is next, and counts as no failure. */
+  goHome(): void {
+    this.home.abort();
+  }
+
   tally(): DriverTally {
     const { taken, delivered, failed, lost, inHand } = this;
     return { taken, delivered, failed, lost, inHand };
   }
 
+  /** @returns what makes room for the next. @throws Nack when the driver goes home first: the parcel was never looked at. */
+  private async untilFree(signal: AbortSignal): Promise<() => void> {
+    try {
+      return await this.slots.take(AbortSignal.any([signal, this.home.signal]));
+    } catch (error) {
+      throw this.home.signal.aborted ? new Nack({ release: true }) : error;
+    }
+  }
+
   private async deliver(trip: Trip, signal: AbortSignal): Promise<void> {
     const { order, pickup } = trip;
     const orderId = shown(order.orderId);
-    await this.pace.untilPickedUp(order, signal);
+    await this.pace.untilPickedUp(order, AbortSignal.any([signal, this.home.signal]));
     trip.pickedUp = true;
     this.taken++;
     this.inHand++;
@@ -108,6 +123,10 @@ export class Courier {
       if (pickedUp) this.lost++;
       this.say(`no longer mine: ${orderId} (${reasonOf(signal.reason)})`, "bad");
       return error;
+    }
+    if (!pickedUp && this.home.signal.aborted) {
+      this.say(`gave back ${orderId}: driver ${this.driver} went home`);
+      return new Nack({ release: true });
     }
     this.failed++;
     this.say(`gave back ${orderId}: ${shown(reasonOf(error))}`, "bad");

@@ -28,12 +28,13 @@ interface Pending {
 /** Steps that are typed by hand: each waits until someone says so. */
 export class ManualPace implements Pace {
   private readonly pending: Pending[] = [];
+  private ended: Nack | undefined;
 
   constructor(private readonly onOffer: (order: Order) => void) {}
 
   untilPickedUp(order: Order, signal: AbortSignal): Promise<void> {
     const picked = this.untilTyped("take", order, signal);
-    this.onOffer(order);
+    if (this.ended === undefined) this.onOffer(order);
     return picked;
   }
 
@@ -55,14 +56,16 @@ export class ManualPace implements Pace {
     return pending !== undefined;
   }
 
-  /** Gives everything back, to be offered to others at once. */
-  failAll(reason: string): void {
-    for (const pending of [...this.pending]) pending.fail(new Nack({ reason, delayMs: 0 }));
+  /** Gives everything back, to be offered to others at once, and whatever may still come. */
+  end(reason: string): void {
+    this.ended = new Nack({ reason, delayMs: 0 });
+    for (const pending of [...this.pending]) pending.fail(this.ended);
   }
 
   private untilTyped(step: Step, order: Order, signal: AbortSignal): Promise<void> {
     return new Promise((resolve, reject) => {
       signal.throwIfAborted();
+      if (this.ended) throw this.ended;
       const leave = (): void => {
         this.pending.splice(this.pending.indexOf(pending), 1);
         signal.removeEventListener("abort", abandon);

@@ -194,11 +194,18 @@ export function requestReader(limits: Pick<Limits, "maxBatch" | "maxPrefetch">):
       .min(1, deliveriesAllowed)
       .max(maxBatch, deliveriesAllowed),
   });
-  const nackRequest = ackRequest.extend({
-    delayMs: wholeNumber(0, MAX_DELAY_MS, " (milliseconds)").optional(),
-    reason: textUpTo(MAX_REASON_LENGTH).optional(),
-    dead: yesOrNo.optional(),
-  });
+  const nackRequest = ackRequest
+    .extend({
+      delayMs: wholeNumber(0, MAX_DELAY_MS, " (milliseconds)").optional(),
+      reason: textUpTo(MAX_REASON_LENGTH).optional(),
+      dead: yesOrNo.optional(),
+      release: yesOrNo.optional(),
+    })
+    .refine(
+      ({ delayMs, reason, dead, release }) =>
+        release !== true || (delayMs === undefined && reason === undefined && dead !== true),
+      "must have release alone, without delayMs, reason and dead",
+    );
   const extendRequest = ackRequest.extend({
     leaseMs: wholeNumber(MIN_EXTENSION_MS, MAX_EXTENSION_MS, " (milliseconds)"),
   });

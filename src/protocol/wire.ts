@@ -88,6 +88,8 @@ export interface NackRequest extends AckRequest {
   reason?: string;
   /** True: no further attempt, a dead letter now. */
   dead?: boolean;
+  /** True: back at once as it came, with no failure counted; alone. */
+  release?: boolean;
 }
 export interface ExtendRequest extends AckRequest {
   /** Milliseconds from now that the lease shall last. */

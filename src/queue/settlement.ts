@@ -16,12 +16,14 @@ export interface Nack {
   readonly delayMs?: number;
   readonly reason?: string;
   readonly dead?: boolean;
+  /** It was not begun: nothing has failed. */
+  readonly release?: boolean;
 }
 
 /** Back to its queue as it came: nobody has failed at it. */
 export const RELEASE: Settlement = { action: "retry", dueAt: undefined, error: undefined };
 
-/** A consumer's nack: dead when it says so or when no attempt is left, else again after its delay or the backoff. */
+/** A consumer's nack: as it came, or dead when it says so or when no attempt is left, else again after its delay or the backoff. */
 export function settleNack(
   message: Message,
   nack: Nack,
@@ -29,6 +31,7 @@ export function settleNack(
   now: number,
   random: () => number,
 ): Settlement {
+  if (nack.release === true) return RELEASE;
   const error = nack.reason ?? "refused by its consumer";
   if (nack.dead === true) return { action: "dead", reason: "refused", error };
   const failures = message.failures + 1;
