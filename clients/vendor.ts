@@ -59,12 +59,12 @@ function vendorCommand(): Command {
 }
 
 const HELP = `
-While connected, it takes typed commands:
+It takes typed commands:
 ${VENDOR_HELP.map((line) => `  ${line}`).join("\n")}
 
 Exit codes:
-  0  nothing left open
-  1  stopped with orders that are unconfirmed or refused or, with --count, undelivered
+  0  all orders confirmed and, with --count, placed and delivered
+  1  stopped with orders that are unconfirmed or refused or, with --count, not placed or not delivered
   2  wrong command line
   3  refused by the hub (a wrong token, a missing permission)`;
 
@@ -72,10 +72,13 @@ async function keepShop(store: string, { url, token, every, count, driver }: Ven
   const terminal = new Terminal("vendor", store, { url, token });
   const { client, say } = terminal;
   const book = new OrderBook();
+  /** Orders that are to be delivered before it ends, and not only confirmed. */
+  let mustDeliver = count !== undefined;
   let endsWhenSettled = false;
   const shop = new Shop(client, book, {
     store,
     driver,
+    count,
     say,
     onForbidden: (error) => terminal.refuse(error),
     onChange: () => {
@@ -87,7 +90,7 @@ async function keepShop(store: string, { url, token, every, count, driver }: Ven
     begin: async () => {
       await client.consume(undefined, shop.hear);
       if (every === "off") return;
-      shop.stream(every, count);
+      shop.stream(every);
       // Not before: news of an earlier run's order may come first, and nothing is open then either.
       endsWhenSettled = count !== undefined;
     },
@@ -95,15 +98,15 @@ async function keepShop(store: string, { url, token, every, count, driver }: Ven
     onInputEnd: () => {
       // Orders that came through a pipe are the work to be done, where no stream goes on without them.
       if (every !== "off" || book.tally().sent === 0) return;
-      endsWhenSettled = true;
+      endsWhenSettled = mustDeliver = true;
       if (shop.settled) terminal.stop();
     },
     stop: () => shop.stopStream(),
     finishMs: FINISH_MS,
-    summary: () => describeVendorTally(book.tally()),
+    summary: () => describeVendorTally(book.tally(), shop.unplaced),
     get settled() {
       const { unconfirmed, refused, outstanding } = book.tally();
-      return unconfirmed === 0 && refused === 0 && (!endsWhenSettled || outstanding === 0);
+      return unconfirmed === 0 && refused === 0 && (!mustDeliver || outstanding + shop.unplaced === 0);
     },
   });
 }
@@ -135,4 +138,6 @@ function listOrders(book: OrderBook, say: (text: string) => void): void {
   for (const { order, state } of latest) {
     say(`${shown(order.orderId)}  ${state.padEnd(10)}  ${shown(order.customer)}, ${shown(order.address)}`);
   }
+  const older = book.size - latest.length;
+  if (older > 0) say(`and ${older} older`);
 }

@@ -229,7 +229,7 @@ test("carries for a stock client of the classroom dialect", async () => {
   await expect(vendor.next("delivered")).resolves.toMatchObject(delivered);
 });
 
-test("sets aside what is no order, and goes on", async () => {
+test("makes a dead letter of what is no order, and goes on", async () => {
   const { url } = await startHub();
   const acme = await shop(url);
   const driver = start(`driver d1 ${QUICK}`, url);
@@ -240,7 +240,7 @@ test("sets aside what is no order, and goes on", async () => {
   const order = createSampleOrder("acme");
   await acme.client.publish(pickupMessage(order, undefined));
   await acme.until(`delivered ${order.orderId}`);
-  await driver.line(/^DRIVER: set aside junk: pickup without an order in it$/);
+  await driver.line(/^DRIVER: junk \(event pickup\) is not an order: made a dead letter$/);
   await driver.line(new RegExp(`^DRIVER: gave back ${nowhere.orderId}: `));
   expect((await driver.interrupt()).lines.at(-1)).toBe("DRIVER: taken 2, delivered 1, failed 2");
 });

@@ -48,6 +48,12 @@ test("an order of an earlier run counts by itself", () => {
   );
 });
 
+test("what was asked for and never placed is told", () => {
+  expect(describeVendorTally(new OrderBook().tally(), 3)).toBe(
+    "sent 0, confirmed 0, delivered 0, outstanding 0, not placed 3",
+  );
+});
+
 test("a refused order is neither outstanding nor unconfirmed", () => {
   const book = new OrderBook();
   book.refuse(placed(book).orderId);

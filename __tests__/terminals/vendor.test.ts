@@ -40,7 +40,7 @@ test("waits for a hub that is away, says so, and delivers when it is there", asy
   const started = await startHub();
   await started.hub.close();
   const vendor = start("vendor acme --every 20ms --count 1", started.url);
-  await vendor.line(/^HUB: away \(ECONNREFUSED\), trying again until it is back$/);
+  await vendor.line(new RegExp(`^HUB: no hub at ${started.url} yet \\(ECONNREFUSED\\), trying again$`));
   await started.restart();
   start(`driver d1 ${QUICK}`, started.url);
   expect((await vendor.ended).code).toBe(0);
@@ -54,6 +54,7 @@ test("keeps orders while the hub is gone, and places them when it is back", asyn
   await started.hub.close();
   await vendor.line(/^HUB: going down in order/);
   await vendor.line(/^HUB: connection lost/);
+  await vendor.line(/^HUB: away \(ECONNREFUSED\), trying again until it is back$/);
   vendor.type("order Ines Caldeira, Quillhaven NC");
   await vendor.line(/^VENDOR: order \w+: Ines Caldeira, Quillhaven NC \(kept until the hub confirms it\)$/);
   await started.restart();
@@ -76,6 +77,29 @@ test("stopped with an order that was never confirmed, it says so and exits 1", a
   const { code, lines } = await vendor.interrupt();
   expect(code).toBe(1);
   expect(lines.at(-1)).toBe("VENDOR: sent 1, confirmed 0, delivered 0, outstanding 1");
+});
+
+test("typed before the hub was ever there: orders are kept for it, quit leaves and says that they are unconfirmed", async () => {
+  const vendor = start("vendor acme --every off", "http://127.0.0.1:9");
+  await vendor.line(/^HUB: no hub at/);
+  vendor.type("order Jamal Braun, Schmittfort LA");
+  await vendor.line(/^VENDOR: order \w+: Jamal Braun, Schmittfort LA \(kept until the hub confirms it\)$/);
+  vendor.type("burst 21");
+  await vendor.line(/^VENDOR: burst of 21: placed \(kept until the hub confirms it\)$/);
+  vendor.type("orders");
+  await vendor.line(/^VENDOR: and 2 older$/);
+  vendor.type("quit");
+  const { code, lines } = await vendor.ended;
+  expect(code).toBe(1);
+  expect(lines.at(-1)).toBe("VENDOR: sent 22, confirmed 0, delivered 0, outstanding 22");
+});
+
+test("stopped before all that it was to place is placed, it says so and exits 1", async () => {
+  const vendor = start("vendor acme --count 3", "http://127.0.0.1:9");
+  await vendor.line(/^HUB: no hub at/);
+  const { code, lines } = await vendor.interrupt();
+  expect(code).toBe(1);
+  expect(lines.at(-1)).toBe("VENDOR: sent 0, confirmed 0, delivered 0, outstanding 0, not placed 3");
 });
 
 test("stopped before all that it was to have delivered is delivered, it exits 1", async () => {
@@ -140,7 +164,7 @@ test("something else at the hub's address is told from a hub that is away", asyn
   stranger.on("upgrade", (_request, socket) => socket.end("HTTP/1.1 404 Not Found\r\n\r\n"));
   await new Promise<void>((resolve) => stranger.listen(0, "127.0.0.1", resolve));
   const vendor = start("vendor acme", `http://127.0.0.1:${(stranger.address() as AddressInfo).port}`);
-  await vendor.line(/^HUB: away \(Unexpected server response: 404\), trying again until it is back$/);
+  await vendor.line(/^HUB: no hub at http:\S+ yet \(Unexpected server response: 404\), trying again$/);
   expect((await vendor.interrupt()).code).toBe(0);
   await new Promise((resolve) => stranger.close(resolve));
 });

@@ -11,12 +11,14 @@ const KEPT: Record<Durability, string> = {
   memory: "messages in memory only",
 };
 
-/** Says what becomes of the connection: a line for each change, and a reminder now and then while the away. */
+/** Says what becomes of the connection: a line for each change, and a reminder now and then while it is away. */
 export function announceConnection(client: HubClient, url: string, say: Say): void {
+  let seen = false;
   let absence: { reason: string; saidAt: number } | undefined;
 
   client.on("connected", ({ clientId, durability }) => {
     absence = undefined;
+    seen = true;
     say(`connected to ${url} as ${clientId}, ${KEPT[durability]}`, "good");
   });
   client.on("disconnected", (reason) => {
@@ -30,7 +32,11 @@ export function announceConnection(client: HubClient, url: string, say: Say): vo
     if (absence !== undefined && attempt === 1) return;
     if (absence?.reason === reason && now - absence.saidAt < REMIND_MS) return;
     absence = { reason, saidAt: now };
-    say(`away (${reason}), trying again until it is back`, "bad");
+    // What was never reached may not be there at all, or may be something else.
+    const what = seen
+      ? `away (${reason}), trying again until it is back`
+      : `no hub at ${url} yet (${reason}), trying again`;
+    say(what, "bad");
   });
   client.on("drain", ({ reason }) => say(`going down in order (${reason})`, "bad"));
   client.on("refused", ({ event, error }) => say(`refused ${event}: ${error.message}`, "bad"));

@@ -56,7 +56,7 @@ export class Courier {
     const order = message.event === "pickup" ? readOrder(message.payload) : undefined;
     if (order === undefined) {
       this.failed++;
-      this.say(`set aside ${shown(message.id)}: ${shown(message.event)} without an order in it`, "bad");
+      this.say(`${shown(message.id)} (event ${shown(message.event)}) is not an order: made a dead letter`, "bad");
       throw new Nack({ dead: true, reason: "This is not a pickup with an order in it." });
     }
     const trip: Trip = { order, pickup: message, pickedUp: false };

@@ -1,6 +1,6 @@
 /** What a terminal's exit code says to the script that started it. `--help` of each terminal prints the same. */
 export const EXIT = {
-  /** Nothing was left open. */
+  /** Nothing of its own was left unsettled. */
   SETTLED: 0,
   /** Stopped while something of its own was not settled yet. */
   UNSETTLED: 1,

@@ -98,6 +98,11 @@ export class OrderBook {
     };
   }
 
+  /** Orders that are remembered. */
+  get size(): number {
+    return this.entries.size;
+  }
+
   /** The latest orders, oldest first. */
   latest(limit: number): readonly { readonly order: Order; readonly state: OrderState }[] {
     return [...this.entries.values()].slice(-limit);
@@ -123,9 +128,11 @@ export class OrderBook {
   }
 }
 
-export function describeVendorTally(tally: VendorTally): string {
+/** @param unplaced orders that were asked for, and not placed before the end. */
+export function describeVendorTally(tally: VendorTally, unplaced = 0): string {
   const { sent, confirmed, delivered, outstanding, refused, deliveredEarlier } = tally;
   const parts = [`sent ${sent}`, `confirmed ${confirmed}`, `delivered ${delivered}`, `outstanding ${outstanding}`];
+  if (unplaced > 0) parts.push(`not placed ${unplaced}`);
   if (refused > 0) parts.push(`refused ${refused}`);
   if (deliveredEarlier > 0) parts.push(`delivered from an earlier run ${deliveredEarlier}`);
   return parts.join(", ");

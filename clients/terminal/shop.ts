@@ -15,6 +15,8 @@ export interface ShopOptions {
   readonly store: string;
   /** The one driver to ask; undefined: whoever is free. */
   readonly driver: string | undefined;
+  /** Made-up orders to place; undefined: without end. */
+  readonly count: number | undefined;
   readonly say: Say;
   /** The hub does not allow this shop to place orders. */
   readonly onForbidden: (error: WaybillError) => void;
@@ -27,6 +29,8 @@ export class Shop {
   private timer: ReturnType<typeof setTimeout> | undefined;
   private paused = false;
   private stopped = false;
+  /** Made-up orders so far. */
+  private streamed = 0;
 
   constructor(
     private readonly client: HubClient,
@@ -38,35 +42,42 @@ export class Shop {
   async place(order: Order): Promise<void> {
     const { say, onChange } = this.options;
     const line = `${order.orderId}: ${shown(order.customer)}, ${shown(order.address)}`;
-    const sayKept = (): void => say(`order ${line} (kept until the hub confirms it)`, "bad");
-    const connected = this.client.state === "connected";
-    if (!connected) sayKept();
-    const overdue = connected ? setTimeout(sayKept, OVERDUE_MS) : undefined;
+    const stopWaiting = this.sayWhenKept(`order ${line}`);
     const confirmed = await this.submit(order);
-    clearTimeout(overdue);
+    stopWaiting();
     if (confirmed) say(`order confirmed ${line}`);
     onChange();
   }
 
   /** Places made-up orders all at once. */
   async burst(count: number): Promise<void> {
-    this.options.say(`burst of ${count}: placed`);
-    const orders = Array.from({ length: count }, () => createSampleOrder(this.options.store));
+    const { client } = this;
+    const { say, store, onChange } = this.options;
+    const placed = `burst of ${count}: placed`;
+    if (!isAway(client)) say(placed);
+    const stopWaiting = this.sayWhenKept(placed);
+    const orders = Array.from({ length: count }, () => createSampleOrder(store));
     const outcomes = await Promise.all(orders.map((order) => this.submit(order)));
-    this.options.say(`burst of ${count}: confirmed ${outcomes.filter(Boolean).length}`);
-    this.options.onChange();
+    stopWaiting();
+    // Closed first: the summary has said what is unconfirmed.
+    if (client.state === "closed") return;
+    say(`burst of ${count}: confirmed ${outcomes.filter(Boolean).length}`);
+    onChange();
   }
 
-  /** Places a made-up order now, and another each time the interval has passed; `count` of them, or without end. */
-  stream(everyMs: number, count = Number.POSITIVE_INFINITY): void {
+  /** Places a made-up order now, and another each time the interval has passed. */
+  stream(everyMs: number): void {
     if (this.stopped) return;
     const full = this.book.tally().unconfirmed >= MAX_WAITING;
     if (full && !this.paused)
       this.options.say(`${MAX_WAITING} orders wait for the hub: no further ones for now`, "bad");
     this.paused = full;
-    if (!full) void this.place(createSampleOrder(this.options.store));
-    const left = full ? count : count - 1;
-    this.timer = left > 0 ? setTimeout(() => this.stream(everyMs, left), everyMs) : undefined;
+    if (!full) {
+      this.streamed++;
+      void this.place(createSampleOrder(this.options.store));
+    }
+    const goesOn = this.options.count === undefined || this.unplaced > 0;
+    this.timer = goesOn ? setTimeout(() => this.stream(everyMs), everyMs) : undefined;
   }
 
   /** No further made-up orders, also if the stream is only about to begin. */
@@ -74,6 +85,11 @@ export class Shop {
     this.stopped = true;
     clearTimeout(this.timer);
     this.timer = undefined;
+  }
+
+  /** Made-up orders that are still to be placed, of a number that was asked for. */
+  get unplaced(): number {
+    return (this.options.count ?? this.streamed) - this.streamed;
   }
 
   /** True when nothing more is to come by itself and every order was delivered or refused. */
@@ -100,6 +116,17 @@ export class Shop {
     this.options.onChange();
   };
 
+  /** Says of what was placed that it is kept: now, where the hub is away, or else when its answer is overdue. @returns what ends that. */
+  private sayWhenKept(placed: string): () => void {
+    const sayKept = (): void => this.options.say(`${placed} (kept until the hub confirms it)`, "bad");
+    if (isAway(this.client)) {
+      sayKept();
+      return () => undefined;
+    }
+    const overdue = setTimeout(sayKept, OVERDUE_MS);
+    return () => clearTimeout(overdue);
+  }
+
   /** @returns whether the hub has stored it. */
   private async submit(order: Order): Promise<boolean> {
     this.book.place(order);
@@ -116,4 +143,9 @@ export class Shop {
       return false;
     }
   }
+}
+
+/** Whether it is known that the hub is not there. One that has just begun to connect does not know yet. */
+function isAway({ state }: HubClient): boolean {
+  return state === "disconnected";
 }

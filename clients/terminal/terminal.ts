@@ -61,6 +61,11 @@ export class Terminal {
     announceConnection(client, this.hub.url, (text, mood) => this.print(hubLabel, text, mood));
     client.on("failed", (error) => this.refuse(error));
     screen.onInterrupt(() => (this.stopping ? this.hurry() : this.stop()));
+    // Not only once connected: whoever waits for the hub may want to leave, or to place what is kept for it.
+    screen.open(`${this.name} ${this.clientId}> `, {
+      onLine: (line) => role.onCommand(line),
+      onEnd: (byHand) => (byHand ? this.stop() : role.onInputEnd()),
+    });
     void this.begin(role);
 
     await this.ended;
@@ -72,7 +77,7 @@ export class Terminal {
     screen.close();
     if (this.refusal)
       process.stderr.write(`${this.name}: the hub refuses ${this.clientId}: ${this.why(this.refusal)}\n`);
-    if (this.begun) this.say(role.summary());
+    if (this.begun || !this.refusal) this.say(role.summary());
     const code = this.refusal ? EXIT.REFUSED : role.settled ? EXIT.SETTLED : EXIT.UNSETTLED;
     // What was not waited for would keep the process.
     if (!inTime) process.exit(code);
@@ -95,10 +100,6 @@ export class Terminal {
       await this.client.ready();
       if (this.stopping) return;
       this.begun = true;
-      this.screen.open(`${this.name} ${this.clientId}> `, {
-        onLine: (line) => role.onCommand(line),
-        onEnd: (byHand) => (byHand ? this.stop() : role.onInputEnd()),
-      });
       await role.begin(this.client);
     } catch (error) {
       if (!(error instanceof WaybillError)) throw error;
