@@ -62,7 +62,7 @@ const RUN: Readonly<Record<Action, (ask: Ask, queue: string, options: DeadOption
       count += page.messages.length;
       total = page.total;
     }
-    print(`${total} dead in ${queue}${total > count ? `, ${count} shown` : ""}`);
+    print(`${total} dead in ${place(queue, options)}${total > count ? `, ${count} shown` : ""}${hint(total)}`);
   },
   async show(ask, queue, options) {
     const missing = new Set(options.id);
@@ -72,23 +72,54 @@ const RUN: Readonly<Record<Action, (ask: Ask, queue: string, options: DeadOption
         print(JSON.stringify(message, undefined, 2));
       }
     }
-    if (missing.size > 0 && options.max === undefined) {
-      throw new Error(`no such dead letter in ${queue}: ${[...missing].join(", ")}`);
-    }
+    if (options.max === undefined) refuseMissing(missing, queue, options);
   },
-  async redrive(ask, queue, { max, perSecond, ...selection }) {
+  async redrive(ask, queue, options) {
+    const { max, perSecond, ...selection } = options;
+    const missing = await findMissing(ask, queue, options);
     const { redriven } = await ask("redrive", { ...conditions(queue, selection), max, perSecond });
-    const rate = perSecond === undefined ? "" : `, ${perSecond} of them ready each second`;
-    print(`${redriven} put back in ${queue}${rate}`);
+    const rate = perSecond === undefined ? "" : `, at most ${perSecond} ready each second`;
+    print(`${redriven} put back in ${place(queue, options)}${rate}${hint(redriven)}`);
+    refuseMissing(missing, queue, options);
   },
-  async purge(ask, queue, { max, ...selection }) {
+  async purge(ask, queue, options) {
+    const { max, ...selection } = options;
+    const missing = await findMissing(ask, queue, options);
     const { purged } = await ask("purge", { ...conditions(queue, selection), max });
-    print(`${purged} thrown away from ${queue}`);
+    print(`${purged} thrown away from ${place(queue, options)}${hint(purged)}`);
+    refuseMissing(missing, queue, options);
   },
 };
 
+/** A queue of the same name in another namespace is another queue. */
+function place(queue: string, { namespace }: DeadOptions): string {
+  return `${queue} of ${namespace}`;
+}
+
+/** For whoever looks where there is nothing. */
+function hint(count: number): string {
+  return count === 0 ? " (--namespace looks in another)" : "";
+}
+
+/** The ids that were named and are not dead: the hub passes them over. */
+async function findMissing(ask: Ask, queue: string, options: DeadOptions): Promise<ReadonlySet<string>> {
+  const missing = new Set(options.id);
+  if (missing.size === 0) return missing;
+  for await (const { messages } of pages(ask, queue, { ...options, max: undefined })) {
+    for (const { id } of messages) missing.delete(id);
+  }
+  return missing;
+}
+
+/** @throws Error that names them, if there are any. */
+function refuseMissing(missing: ReadonlySet<string>, queue: string, options: DeadOptions): void {
+  if (missing.size === 0) return;
+  const ids = [...missing].map((id) => shown(id)).join(", ");
+  throw new Error(`no such dead letter in ${place(queue, options)}: ${ids}`);
+}
+
 /** What is meant, page by page; at least one page, for its total. */
-async function* pages(ask: Ask, queue: string, { max = Infinity, ...selection }: DeadOptions) {
+async function* pages(ask: Ask, queue: string, { max = Infinity, ...selection }: Partial<DeadOptions>) {
   let afterSeq: number | undefined;
   for (let left = max; left > 0;) {
     const page = await ask("dead", { ...conditions(queue, selection), limit: Math.min(left, PAGE), afterSeq });
@@ -122,7 +153,7 @@ function deadCommand(): Command {
     .addOption(new Option("--since <time>", "only those that died then or later").argParser(readTime))
     .addOption(new Option("--until <time>", "only those that died then or before").argParser(readTime))
     .option("--all", "redrive or purge everything that is dead in the queue")
-    .addOption(new Option("--limit, --max <n>", "at most n of them, in the order of the queue").argParser(readCount))
+    .addOption(new Option("--limit, --max <n>", "at most n of them, in the order of the queue").argParser(readMax))
     .addOption(new Option("--per-second <n>", "redrive: how many become ready each second (all)").argParser(readCount))
     .action((action: Action, _queue: string, options: DeadOptions, command: Command) => {
       const problem = problemWith(action, options);
@@ -149,9 +180,15 @@ Reasons: refused by its consumer, no attempts left, expired, pushed out by the o
 
 Exit codes:
   0  done
-  1  no hub, no answer, or no such dead letter
+  1  no hub, no answer, or no such dead letter, of which it says which
   2  wrong command line
   3  refused by the hub (a wrong token, one that is not an operator's)`;
+
+/** The option has two names: which of them counts would not be seen. */
+function readMax(text: string, before: number | undefined): number {
+  if (before !== undefined) throw new InvalidArgumentError("It is given twice, as --limit or --max.");
+  return readCount(text);
+}
 
 /** A time as it is typed, as an ISO time. */
 function readTime(text: string): string {

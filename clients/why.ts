@@ -32,7 +32,7 @@ export async function runWhy(argv: readonly string[]): Promise<ExitCode> {
 /** Endings are forgotten one day, so nobody can say that it was never there. */
 function describeUnknown(id: string, { namespace, queue }: WhyOptions): string {
   const where = queue === undefined ? namespace : `${queue} of ${namespace}`;
-  return `nothing is known of ${shown(id)} in ${where}: it was never stored there, or ended too long ago`;
+  return `nothing is known of ${shown(id)} in ${where}: it was never stored there, or ended too long ago (--namespace looks in another)`;
 }
 
 /** Of a message to a large room, in most cases. */

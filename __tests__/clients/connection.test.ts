@@ -69,7 +69,10 @@ describe("connecting", () => {
 
   it("gives up on a namespace that the hub does not serve", async () => {
     const client = connectClient({ namespace: "/nowhere" });
-    await expect(client.ready()).rejects.toMatchObject({ code: "FORBIDDEN" });
+    await expect(client.ready()).rejects.toMatchObject({
+      code: "FORBIDDEN",
+      message: `The hub at ${hub().url} has no namespace /nowhere.`,
+    });
   });
 
   it("tries again when the hub refuses it for now", async () => {

@@ -252,24 +252,39 @@ it("the same from a shell: waybill dead list, show, redrive, purge", async () =>
     expect.stringMatching(/pickup {2}m-0 {2}refused {2}1 attempt: no such street$/),
     expect.stringContaining("m-1"),
     expect.stringContaining("m-2"),
-    "3 dead in driver",
+    "3 dead in driver of /caps",
   ]);
   const shown = await dead("show driver --id m-2");
   expect(JSON.parse(shown.lines.join(""))).toMatchObject({ id: "m-2", payload: { number: 2 } });
-  expect((await dead("list driver --reason attempts --since 1h")).lines).toEqual(["3 dead in driver, 0 shown"]);
+  expect((await dead("list driver --reason attempts --since 1h")).lines).toEqual([
+    "3 dead in driver of /caps, 0 shown",
+  ]);
   expect((await dead("list driver --event pickup --error street --until 2999-01-01T00:00:00Z --max 2")).lines).toEqual([
     expect.stringContaining("m-0"),
     expect.stringContaining("m-1"),
-    "3 dead in driver, 2 shown",
+    "3 dead in driver of /caps, 2 shown",
   ]);
-  expect((await dead("redrive driver --id m-0 --per-second 5")).lines).toEqual([
-    "1 put back in driver, 5 of them ready each second",
-  ]);
+  expect(await dead("redrive driver --id m-0 nope --per-second 5")).toEqual({
+    code: 1,
+    lines: ["1 put back in driver of /caps, at most 5 ready each second"],
+    complaints: "waybill dead: no such dead letter in driver of /caps: nope\n",
+  });
+  expect(await dead("purge driver --id m-0")).toEqual({
+    code: 1,
+    lines: ["0 thrown away from driver of /caps (--namespace looks in another)"],
+    complaints: "waybill dead: no such dead letter in driver of /caps: m-0\n",
+  });
   expect(await dead("purge driver")).toMatchObject({
     code: 2,
     complaints: "waybill dead: purge needs --all, or --id, --event or the like (see waybill dead --help)\n",
   });
-  expect((await dead("purge driver --all")).lines).toEqual(["2 thrown away from driver"]);
+  expect((await dead("purge driver --all")).lines).toEqual(["2 thrown away from driver of /caps"]);
+  expect((await dead("list jobs")).lines).toEqual(["0 dead in jobs of /caps (--namespace looks in another)"]);
+  expect(await dead("list driver --namespace /nope")).toEqual({
+    code: 3,
+    lines: [],
+    complaints: `waybill dead: The hub at ${hub.url} has no namespace /nope.\n`,
+  });
   const stranger = { ...asOperator, WAYBILL_TOKEN: token({ sub: "d1" }) };
   expect(await dead("list driver", stranger)).toMatchObject({
     code: 3,
@@ -301,14 +316,14 @@ it("waybill dead finds a message beyond the first page, shows no control charact
   const listed = await dead("list driver --limit 1");
   expect(listed.lines).toEqual([
     expect.stringMatching(/m-0 {2}refused {2}1 attempt: away$/),
-    "120 dead in driver, 1 shown",
+    "120 dead in driver of /caps, 1 shown",
   ]);
   const all = await dead("list driver");
   expect(all.lines.slice(0, -1).map((line) => /m-\d+/.exec(line)?.[0])).toEqual(ids);
-  expect(all.lines.at(-1)).toBe("120 dead in driver");
+  expect(all.lines.at(-1)).toBe("120 dead in driver of /caps");
   expect(await dead("show driver --id m-120")).toMatchObject({
     code: 1,
-    complaints: "waybill dead: no such dead letter in driver: m-120\n",
+    complaints: "waybill dead: no such dead letter in driver of /caps: m-120\n",
   });
   await hub.stop();
   expect(await dead("list driver")).toMatchObject({

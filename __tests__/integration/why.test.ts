@@ -231,7 +231,8 @@ it("the same from a shell: waybill why", async () => {
   expect(await why("m-2")).toEqual({
     code: 1,
     lines: [],
-    complaints: "waybill why: nothing is known of m-2 in /caps: it was never stored there, or ended too long ago\n",
+    complaints:
+      "waybill why: nothing is known of m-2 in /caps: it was never stored there, or ended too long ago (--namespace looks in another)\n",
   });
   expect(await why("m-1 --namespace / --json")).toEqual({ code: 1, lines: ["[]"], complaints: "" });
   expect(await why("m-1", { ...asOperator, WAYBILL_TOKEN: jwt.sign({ sub: "d1" }, SECRET) })).toEqual({

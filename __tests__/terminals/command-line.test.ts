@@ -56,6 +56,7 @@ test.each<[Command, string]>([
   ["dead", "list driver --since yesterday"],
   ["dead", "list driver --until 2026-01-31T12:00:00"],
   ["dead", "list driver --max 0"],
+  ["dead", "list driver --max 5 --limit 6"],
   ["dead", "list driver --per-second 5"],
   ["dead", "redrive driver"],
   ["dead", "redrive driver --max 5"],
@@ -80,6 +81,14 @@ test.each<[Command, string]>([
   const { code, out, complaints } = await run(command, args);
   expect({ code, out }).toEqual({ code: 2, out: "" });
   expect(complaints).toMatch(new RegExp(`^waybill ${command}: [^\\n]+ \\(see waybill ${command} --help\\)\\n$`));
+});
+
+test.each<[Command, string, string]>([
+  ["dead", "lst driver", "the action cannot be 'lst'. Allowed choices are list, show, redrive, purge."],
+  ["dead", "list a:b", "the queue cannot be 'a:b'. A queue's name has 1 to 128 characters, without : or *;"],
+  ["vendor", "@acme", "the store cannot be '@acme'. A name has 1 to 128 characters,"],
+])("%s %s: says what cannot be what", async (command, args, problem) => {
+  expect((await run(command, args)).complaints).toContain(`waybill ${command}: ${problem}`);
 });
 
 test.each(["vendor", "driver", "dead", "why"] as const)("%s --help tells of every exit code", async (command) => {

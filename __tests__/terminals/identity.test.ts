@@ -25,6 +25,15 @@ test.each(["vendor acme", "driver d1"])(
   },
 );
 
+test("a hub without the namespace of parcels is named, and the namespace", async () => {
+  const { url } = await startHub({ namespaces: ["/"] });
+  const { code, complaints } = await new TerminalProcess(`driver d1 --url ${url}`).ended;
+  expect({ code, complaints }).toEqual({
+    code: 3,
+    complaints: `driver: the hub refuses d1: The hub at ${url} has no namespace /caps.\n`,
+  });
+});
+
 test("without a token it is told where one is looked for", async () => {
   const { url } = await startHub({ authSecret: SECRET });
   const { code, complaints } = await new TerminalProcess(`vendor acme --url ${url}`).ended;

@@ -29,6 +29,15 @@ test.each<[TracedMessage, string[]]>([
     [`m-1 in driver: delayed until ${NOON}`, published, "  attempts 3, failures 2", "  last failure: away"],
   ],
   [
+    { ...message, state: "ready", attempts: 1, error: "no such street" },
+    [
+      "m-1 in driver: ready, waits for a consumer",
+      published,
+      "  attempts 1, failures 0",
+      "  last failure, before it was put back: no such street",
+    ],
+  ],
+  [
     { ...message, state: "leased", leasedBy: { client: "d1", attempt: 1, until: NOON }, attempts: 1, stuck: "gone" },
     [`m-1 in driver: out with d1 (attempt 1), who has until ${NOON}`, "  gone", published, "  attempts 1, failures 0"],
   ],

@@ -74,7 +74,7 @@ export class Connection {
   private reconnectAfterMs = 0;
 
   constructor(
-    url: string,
+    private readonly url: string,
     private readonly settings: ClientSettings,
     private readonly sink: ConnectionSink,
   ) {
@@ -256,7 +256,7 @@ export class Connection {
 
   private onConnectError(error: Error & { data?: unknown }): void {
     if (this.phase !== "opening") return;
-    const refusal = connectRefusal(error);
+    const refusal = connectRefusal(error, this.url, this.settings.namespace);
     if (refusal === undefined || mayConnectLater(refusal)) {
       this.phase = "waiting";
       this.retryLater(refusal === undefined ? error : WaybillError.fromWire(refusal));

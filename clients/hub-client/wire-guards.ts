@@ -99,11 +99,19 @@ export function mayConnectLater(refusal: WireError): boolean {
   return isRetryable(refusal) || refusal.code === "LIMIT_REACHED";
 }
 
-/** The error that a connect was refused with, if the hub refused it; else it is the network's and says nothing for good. */
-export function connectRefusal(error: Error & { data?: unknown }): WireError | undefined {
+/**
+ * The error that a connect was refused with, if the hub refused it; else it is the network's and says nothing for good.
+ *
+ * @param namespace the one that was asked for, of the hub at `url`.
+ */
+export function connectRefusal(
+  error: Error & { data?: unknown },
+  url: string,
+  namespace: string,
+): WireError | undefined {
   if (isWireError(error.data)) return error.data;
-  // Socket.IO's own words, for a namespace that the hub does not serve.
+  // Socket.IO's own words.
   if (error.message !== "Invalid namespace") return undefined;
   const code: ErrorCode = "FORBIDDEN";
-  return { code, message: "The hub does not serve this namespace.", retryable: false };
+  return { code, message: `The hub at ${url} has no namespace ${namespace}.`, retryable: false };
 }

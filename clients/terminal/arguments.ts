@@ -33,7 +33,11 @@ export function readArguments(command: Command, argv: readonly string[]): ExitCo
     .showSuggestionAfterError(false)
     .configureOutput({
       outputError: (text, write) => {
-        const problem = text.trim().replace(/^error: /, "");
+        const problem = text
+          .trim()
+          .replace(/^error: /, "")
+          // The parser's own words for this are hard to read.
+          .replace(/^command-argument value ('.*') is invalid for argument '(\w+)'\./s, "the $2 cannot be $1.");
         write(`${command.name()}: ${problem} (see ${command.name()} --help)\n`);
       },
     });

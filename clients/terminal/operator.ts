@@ -1,8 +1,9 @@
 import { InvalidArgumentError, Option, type Command } from "commander";
 import { io, type Socket } from "socket.io-client";
-import { reasonOf, type WireError } from "../../src/protocol/errors";
+import { reasonOf, WaybillError, type WireError } from "../../src/protocol/errors";
 import { isNamespace, isQueueName } from "../../src/protocol/names";
 import type { ClientToHubEvents, Welcome } from "../../src/protocol/wire";
+import { connectRefusal } from "../hub-client/wire-guards";
 import { addHubOptions, type HubArguments } from "./arguments";
 import { causeOf } from "./connection-lines";
 import { EXIT, type ExitCode } from "./exit-codes";
@@ -59,11 +60,11 @@ export async function askAsOperator(
     return reply as Extract<ReplyTo<typeof name>, { ok: true }>;
   };
   try {
-    await welcomed(socket, url);
+    await welcomed(socket, url, namespace);
     return await work(ask);
   } catch (error) {
     process.stderr.write(`${command}: ${reasonOf(error)}\n`);
-    return error instanceof Refusal || isRefusedConnect(error) ? EXIT.REFUSED : EXIT.UNSETTLED;
+    return error instanceof Refusal || error instanceof WaybillError ? EXIT.REFUSED : EXIT.UNSETTLED;
   } finally {
     socket.disconnect();
   }
@@ -75,7 +76,8 @@ class Refusal extends Error {
   }
 }
 
-function welcomed(socket: Socket, url: string): Promise<Welcome> {
+/** @throws WaybillError when the hub refuses the connection; Error when there is none, or it stays silent. */
+function welcomed(socket: Socket, url: string, namespace: string): Promise<Welcome> {
   return new Promise<Welcome>((resolve, reject) => {
     const timer = setTimeout(() => reject(new Error(`no welcome from ${url} in ${ANSWER_MS} ms`)), ANSWER_MS);
     const settle = (outcome: () => void) => {
@@ -83,19 +85,19 @@ function welcomed(socket: Socket, url: string): Promise<Welcome> {
       outcome();
     };
     socket.once("welcome", (welcome: Welcome) => settle(() => resolve(welcome)));
-    socket.once("connect_error", (error) =>
-      settle(() => reject(isRefusedConnect(error) ? error : new Error(`no hub at ${url} (${causeOf(error)})`))),
-    );
+    socket.once("connect_error", (error) => {
+      const refusal = connectRefusal(error, url, namespace);
+      const why = refusal ? WaybillError.fromWire(refusal) : new Error(`no hub at ${url} (${causeOf(error)})`);
+      settle(() => reject(why));
+    });
   });
-}
-
-function isRefusedConnect(error: unknown): boolean {
-  return error instanceof Error && "data" in error;
 }
 
 export function readQueueName(text: string): string {
   if (isQueueName(text)) return text;
-  throw new InvalidArgumentError("That is no queue's name.");
+  throw new InvalidArgumentError(
+    "A queue's name has 1 to 128 characters, without : or *; an inbox's is @ and its client's.",
+  );
 }
 
 function readNamespace(text: string): string {

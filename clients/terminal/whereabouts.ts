@@ -22,7 +22,9 @@ export function describeTraced(message: TracedMessage): string[] {
   const inGroup = group === undefined ? "" : `, group ${shown(group)}`;
   lines.push(`  ${shown(event)}${inGroup}, seq ${seq}, published ${publishedAt} by ${shown(publisher)}`);
   if (attempts > 0) lines.push(`  attempts ${attempts}, failures ${failures}`);
-  if (error !== undefined) lines.push(`  last failure: ${shown(error, MAX_SENTENCE_LENGTH)}`);
+  // Only a redrive takes failures away, and leaves the error.
+  const before = failures === 0 ? ", before it was put back" : "";
+  if (error !== undefined) lines.push(`  last failure${before}: ${shown(error, MAX_SENTENCE_LENGTH)}`);
   return lines;
 }
 
