@@ -25,7 +25,11 @@ interface TokenOptions extends TokenClaims {
   expires: number;
 }
 
-/** Prints a token, alone on standard output, so that it can be assigned. @returns the code to exit with. */
+/**
+ * Prints a token, alone on standard output, so that it can be assigned; what it leaves open is said on standard error.
+ *
+ * @returns the code to exit with.
+ */
 export function runToken(argv: readonly string[]): ExitCode {
   loadEnvFile({ quiet: true });
   const command = tokenCommand();
@@ -34,20 +38,38 @@ export function runToken(argv: readonly string[]): ExitCode {
   const secret = readSecret();
   if (secret === undefined) return EXIT.USAGE;
   const { expires, ...claims } = command.opts<TokenOptions>();
+  const clientId = String(command.processedArgs[0]);
   const token = sign(claims, secret, {
     algorithm: "HS256",
-    subject: String(command.processedArgs[0]),
+    subject: clientId,
     expiresIn: Math.ceil(expires / 1000),
   });
+  warnOfOpenLists(clientId, claims);
   process.stdout.write(`${token}\n`);
   return EXIT.SETTLED;
+}
+
+/**
+ * Whoever says what a client may publish means to bound it. Without a list of what it may consume it takes the work of
+ * all others, and its acks end it.
+ */
+function warnOfOpenLists(clientId: string, { publish, consume, join, namespaces }: TokenClaims): void {
+  if (publish === undefined || consume !== undefined) return;
+  const open = [
+    "consume every shared queue (--consume '' leaves its own inbox)",
+    ...(join === undefined ? ["join every room (--join '' for none)"] : []),
+    ...(namespaces === undefined ? ["connect to every namespace (--namespaces /caps for one)"] : []),
+  ];
+  process.stderr.write(`waybill token: what is left out is allowed: ${clientId} may ${open.join(", ")}\n`);
 }
 
 function tokenCommand(): Command {
   const list = (flag: string, about: string, read = readList): Option =>
     new Option(`--${flag} <list>`, about).argParser(read);
   return new Command("waybill token")
-    .description(`Signs a token with ${SETTINGS.authSecret.env}. Lists are separated by commas and may hold patterns.`)
+    .description(
+      `Signs a token with ${SETTINGS.authSecret.env}. Lists are separated by commas and may hold patterns; '' allows nothing, and what is left out is allowed.`,
+    )
     .addArgument(new Argument("<clientId>", "whom the token is for").argParser(readClientId))
     .addOption(
       new Option("--expires <duration>", "how long it is good for")

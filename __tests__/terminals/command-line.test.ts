@@ -106,6 +106,25 @@ test("a token's rooms are written as its claims have them: with room: only among
   expect(decode(out.trim())).toMatchObject({ join: ["north", "*"], invite: ["north"], publish: ["room:north"] });
 });
 
+describe("what a token leaves open beside what it bounds is said on standard error, which is not the token", () => {
+  test.each([
+    ["--publish driver", ["consume every shared queue", "join every room", "connect to every namespace"]],
+    ["--publish driver --join= --namespaces /caps", ["consume every shared queue"]],
+    ["--publish driver --consume=", []],
+    ["--consume driver", []],
+    ["", []],
+  ])("acme %s", async (args, open) => {
+    jest.replaceProperty(process, "env", { ...process.env, WAYBILL_AUTH_SECRET: "s".repeat(32) });
+    const { code, out, complaints } = await run("token", `acme ${args}`);
+    expect({ code, sub: decode(out.trim())?.sub }).toEqual({ code: 0, sub: "acme" });
+    const said = ["consume every shared queue", "join every room", "connect to every namespace"];
+    expect(said.filter((right) => complaints.includes(right))).toEqual(open);
+    expect(complaints).toMatch(
+      open.length > 0 ? /^waybill token: what is left out is allowed: acme may [^\n]+\n$/ : /^$/,
+    );
+  });
+});
+
 test.each(["", "short"])("no token is signed with the secret %j", async (secret) => {
   jest.replaceProperty(process, "env", { ...process.env, WAYBILL_AUTH_SECRET: secret });
   const { code, out, complaints } = await run("token", "acme");

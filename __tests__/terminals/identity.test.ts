@@ -45,7 +45,7 @@ test("a token that `waybill token` signed opens the hub", async () => {
   const { url } = await startHub({ authSecret: SECRET });
   const vendor = new TerminalProcess("vendor acme --every off", {
     WAYBILL_URL: url,
-    WAYBILL_TOKEN: await token("acme --expires 1h --publish driver,@*"),
+    WAYBILL_TOKEN: await token("acme --expires 1h --publish driver --consume= --join= --namespaces /caps"),
   });
   vendor.type("order Jamal Braun, Schmittfort LA");
   await vendor.line(/^VENDOR: order confirmed/);
