@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import path from "node:path";
 import { parse } from "dotenv";
 import { SETTING_NAMES, SETTINGS } from "../src/config";
-import { envSample, flagOf, readSettings, SettingError, settingsFromEnvironment } from "../src/read-config";
+import { asOption, envSample, flagOf, readSettings, SettingError, settingsFromEnvironment } from "../src/read-config";
 
 const SAMPLE = path.join(__dirname, "..", ".env.sample");
 
@@ -65,9 +65,7 @@ const bad: [env: string, given: string, allowed: string][] = [
   ["WAYBILL_MAX_ATTEMPTS", "2.5", "from 1 to 1000"],
   ["WAYBILL_NAMESPACES", "caps", "namespaces such as"],
   ["WAYBILL_NAMESPACES", "/,,/caps", "namespaces such as"],
-  ["WAYBILL_ROUTES", "a to b", "is not of the form"],
-  ["WAYBILL_ROUTES", "/:a -> /:b; /:b -> /:a", "loop"],
-  ["WAYBILL_ROUTES", "/:a -> /elsewhere:b", "WAYBILL_NAMESPACES"],
+  ["WAYBILL_ROUTES", "/:a -> /elsewhere:b", "set WAYBILL_NAMESPACES to /,/caps,/elsewhere"],
   ["WAYBILL_ORIGINS", "shop.example", "origins"],
   ["WAYBILL_MAX_PACKET_BYTES", "1048576", "WAYBILL_MAX_PAYLOAD_BYTES"],
   ["WAYBILL_PREFETCH", "20000", "WAYBILL_MAX_PREFETCH"],
@@ -83,6 +81,32 @@ it.each(bad)("%s=%s stops the start with one line", (env, given, allowed) => {
   expect(message).toContain("given");
   expect(message).toContain(allowed);
   expect(message).not.toContain("\n");
+});
+
+it.each([
+  ["a to b", 'WAYBILL_ROUTES: "a to b" is not of the form "/namespace:queue -> /namespace:queue [event, …]"'],
+  ["/:a -> /:b; /:b -> /:a", "WAYBILL_ROUTES: these routes form a loop: /:b -> /:a -> /:b"],
+])("WAYBILL_ROUTES=%s: says what is wrong with them, and nothing else", (routes, problem) => {
+  expect(errorOf({ WAYBILL_ROUTES: routes }).message).toBe(problem);
+});
+
+it("calls settings as a program has them, with the variable that the docs speak of", () => {
+  expect(() => readSettings({ leaseMs: "x" }, asOption)).toThrow(
+    /^leaseMs \(WAYBILL_LEASE_MS\): given "x"; allowed: a /,
+  );
+  expect(() => readSettings({ maxPrefetch: 50 }, asOption)).toThrow(
+    'prefetch (WAYBILL_PREFETCH): given "100"; allowed: at most maxPrefetch (WAYBILL_MAX_PREFETCH), which is 50',
+  );
+});
+
+it("a route's namespaces are told all at once, with what gives the hub those that it has not", () => {
+  const routes = "/orders:new -> /shipping:pack [order-paid]";
+  const { message } = errorOf({ WAYBILL_ROUTES: routes });
+  const mended = /set WAYBILL_NAMESPACES to (\S+)$/.exec(message)?.[1];
+  expect(message).toContain('given "/orders,/shipping"');
+  expect(readSettings(settingsFromEnvironment({ WAYBILL_ROUTES: routes, WAYBILL_NAMESPACES: mended }))).toMatchObject({
+    namespaces: ["/", "/caps", "/orders", "/shipping"],
+  });
 });
 
 it("never shows a secret, and takes it from no flag", () => {

@@ -152,14 +152,14 @@ describe("a file is refused with where, what was given and what is allowed", () 
     expect(() => readQueuesFile(settings)).toThrow(
       expect.objectContaining({
         problems: expect.arrayContaining(Array<unknown>(4).fill(expect.any(String))) as unknown,
-        message: expect.stringMatching(/^\S+queues\.json:(\n {2}[^\n]+){4}$/) as unknown,
+        message: expect.stringMatching(/^WAYBILL_QUEUES_FILE: \S+queues\.json:(\n {2}[^\n]+){4}$/) as unknown,
       }) as Error,
     );
   });
 
   it("as is one that cannot be read", () => {
     expect(() => readQueuesFile(readSettings({ queuesFile: "none.json" }))).toThrow(
-      /^none\.json: cannot be read: .*ENOENT/,
+      /^WAYBILL_QUEUES_FILE: none\.json: cannot be read: .*ENOENT/,
     );
   });
 });
@@ -261,9 +261,9 @@ describe("waybill config", () => {
     const { code, out, complaints } = run("check", "--port", "x", "--lease-ms", "y", "--queues-file", file);
     expect({ code, out }).toEqual({ code: 1, out: "" });
     expect(complaints.split("\n")).toEqual([
-      expect.stringMatching(/^PORT: given "x"/),
-      expect.stringMatching(/^WAYBILL_LEASE_MS: given "y"/),
-      expect.stringMatching(/queues\.json: queues\[0\]\.leaseMs of "\/:q": given 1;/),
+      expect.stringMatching(/^--port \(PORT\): given "x"/),
+      expect.stringMatching(/^--lease-ms \(WAYBILL_LEASE_MS\): given "y"/),
+      expect.stringMatching(/^WAYBILL_QUEUES_FILE: .*queues\.json: queues\[0\]\.leaseMs of "\/:q": given 1;/),
       "",
     ]);
   });
@@ -271,7 +271,7 @@ describe("waybill config", () => {
   it("check: an address that is not for an open hub is a problem, too", () => {
     const { code, complaints } = run("check", "--host", "0.0.0.0");
     expect(code).toBe(1);
-    expect(complaints).toMatch(/^HOST: given "0\.0\.0\.0"; [^\n]+\n$/);
+    expect(complaints).toMatch(/^--host \(HOST\): given "0\.0\.0\.0"; [^\n]+\n$/);
   });
 
   it("schema: prints a JSON Schema with all that a rule may set, and its bounds", () => {

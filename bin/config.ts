@@ -3,7 +3,7 @@ import { gatherSettings } from "../src/program-settings";
 import { reasonOf } from "../src/protocol/errors";
 import type { QueueRule } from "../src/queue/queue-rules";
 import { effectiveRules, QueuesFileError, queuesFileSchema, readQueuesFile } from "../src/queues-file";
-import { checkSettings, refuseToBindOpenly, SettingError, type GivenSettings } from "../src/read-config";
+import { checkSettings, refuseToBindOpenly, SettingError, type GivenSettings, type Naming } from "../src/read-config";
 
 const OK = 0;
 const PROBLEMS = 1;
@@ -42,8 +42,8 @@ function refuse(problem: string): number {
 }
 
 function check(argv: readonly string[]): number {
-  const { given, unknown } = gatherSettings(argv, "waybill config check", "Says whether the hub would start.");
-  const { settings, problems } = findProblems(given);
+  const { given, nameOf, unknown } = gatherSettings(argv, "waybill config check", "Says whether the hub would start.");
+  const { settings, problems } = findProblems(given, nameOf);
   for (const variable of unknown) process.stdout.write(`there is no setting ${variable}: it would not be looked at\n`);
   if (problems.length > 0) {
     process.stderr.write(`${problems.join("\n")}\n`);
@@ -59,13 +59,12 @@ function check(argv: readonly string[]): number {
 }
 
 /** All that would keep a hub from starting, short of what only a start can tell. */
-function findProblems(given: GivenSettings): { settings: Settings; problems: string[] } {
-  const { settings, problems } = checkSettings(given);
+function findProblems(given: GivenSettings, nameOf: Naming): { settings: Settings; problems: string[] } {
+  const { settings, problems } = checkSettings(given, nameOf);
   const messages = problems.map(reasonOf);
-  const isWrong = (env: string) => messages.some((message) => message.startsWith(`${env}:`));
-  if (messages.length === 0) collect(messages, () => refuseToBindOpenly(settings));
+  if (messages.length === 0) collect(messages, () => refuseToBindOpenly(settings, nameOf));
   // Where these are wrong, what the file says of namespaces cannot be judged.
-  if (!isWrong(SETTINGS.namespaces.env)) collect(messages, () => readQueuesFile(settings));
+  if (!problems.some(({ setting }) => setting === "namespaces")) collect(messages, () => readQueuesFile(settings));
   return { settings, problems: messages };
 }
 

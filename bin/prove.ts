@@ -3,9 +3,9 @@ import path from "node:path";
 import { Command, Option } from "commander";
 import { readArguments, readCount } from "../clients/terminal/arguments";
 import { SETTINGS, type Settings } from "../src/config";
-import { gatherSettings } from "../src/program-settings";
+import { EXIT_USAGE, gatherSettings } from "../src/program-settings";
 import { reasonOf } from "../src/protocol/errors";
-import { readSettings } from "../src/read-config";
+import { readSettings, SettingError } from "../src/read-config";
 import type { CrashRecord } from "./prove/crash-record";
 import { CrashTest } from "./prove/crash-test";
 import { doubtsAbout, measureFsync } from "./prove/disk";
@@ -45,13 +45,14 @@ export async function runProve(argv: readonly string[], parts: ProveParts = {}):
   const options = command.opts<ProveOptions>();
   let scratch: Scratch | undefined;
   try {
-    const { given } = gatherSettings([], command.name(), command.description());
-    const settings = readSettings({ ...given, ...(options.store === undefined ? {} : { store: options.store }) });
+    const flags = options.store === undefined ? [] : ["--store", options.store];
+    const { given, nameOf } = gatherSettings(flags, command.name(), command.description());
+    const settings = readSettings(given, nameOf);
     scratch = new Scratch(settings.store);
     return await prove(scratch, settings, options, parts);
   } catch (error) {
     process.stderr.write(`waybill: ${reasonOf(error)}\n`);
-    return UNSOUND;
+    return error instanceof SettingError ? EXIT_USAGE : UNSOUND;
   } finally {
     scratch?.remove();
   }

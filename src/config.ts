@@ -39,7 +39,7 @@ export const SETTINGS = {
     default: [],
     allowed: 'routes such as "/orders:new -> /shipping:pack [order-paid]", separated by ";"',
     about:
-      "What is published here also goes there. From a queue, @client or room:name (* stands for any run of characters) to another, optionally only some events.",
+      "What is published here also goes there. From a queue, @client or room:name (* stands for any run of characters) to another, optionally only some events. Their namespaces have to be in WAYBILL_NAMESPACES, for the example below /,/caps,/orders,/shipping.",
     read: readRoutes,
   }),
   queuesFile: setting<string>({

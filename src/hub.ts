@@ -2,7 +2,7 @@ import type { Settings } from "./config";
 import { LiveRules } from "./live-rules";
 import { SystemClock, type Clock } from "./queue/clock";
 import type { Store } from "./queue/store";
-import { readSettings, refuseToBindOpenly } from "./read-config";
+import { asOption, readSettings, refuseToBindOpenly, type Naming } from "./read-config";
 import type { Hub, HubParts } from "./running-hub";
 import { DamagedError, openStore } from "./stores/open-store";
 import { SILENT } from "./transport/log";
@@ -24,13 +24,18 @@ export interface HubOptions extends HubParts, Partial<Omit<Settings, "store" | "
  */
 export async function createHub(options: HubOptions = {}): Promise<Hub> {
   const { store, ...given } = options;
-  if (typeof store === "object") return startHub(readSettings(given), options, store);
-  return startHub(readSettings({ ...given, store }), options);
+  const opened = typeof store === "object" ? store : undefined;
+  const settings = readSettings(opened ? given : { ...given, store }, asOption);
+  return startHub(settings, options, asOption, opened);
 }
 
-/** Starts a hub on settings that are read already. Throws as `createHub` does. */
-export async function startHub(settings: Settings, parts: HubParts, openedStore?: Store): Promise<Hub> {
-  if (parts.server === undefined) refuseToBindOpenly(settings);
+/**
+ * Starts a hub on settings that are read already. Throws as `createHub` does.
+ *
+ * @param nameOf what settings are called in messages.
+ */
+export async function startHub(settings: Settings, parts: HubParts, nameOf: Naming, openedStore?: Store): Promise<Hub> {
+  if (parts.server === undefined) refuseToBindOpenly(settings, nameOf);
   const rules = new LiveRules(settings);
   const clock = parts.clock ?? new SystemClock();
   // The rest of it is loaded while the store opens: both take their time.

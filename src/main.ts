@@ -4,8 +4,9 @@ import pino, { type Logger } from "pino";
 import type { Settings } from "./config";
 import { startHub, type Hub } from "./hub";
 import { reasonOf } from "./protocol/errors";
-import { gatherSettings } from "./program-settings";
-import { readSettings } from "./read-config";
+import { EXIT_USAGE, gatherSettings } from "./program-settings";
+import { QueuesFileError } from "./queues-file";
+import { readSettings, SettingError, type Naming } from "./read-config";
 import { DamagedError } from "./stores/open-store";
 
 const EXIT_FAILED = 1;
@@ -16,17 +17,17 @@ const EXIT_INTERRUPTED = 130;
 const STDOUT = 1;
 
 /**
- * Starts the hub and keeps it until a signal comes. What cannot start says why in one line and exits 1; where the command
- * line is wrong, 2.
+ * Starts the hub and keeps it until a signal comes. What cannot start says why and exits 1; where a setting, the file
+ * of queue rules or the command line is wrong, 2.
  *
  * @param argv flags, without the program's name.
  */
 export async function runHub(argv: readonly string[]): Promise<void> {
   try {
-    const { given, unknown } = gatherSettings(argv, "waybill hub", "Starts the hub.");
-    const settings = readSettings(given);
+    const { given, nameOf, unknown } = gatherSettings(argv, "waybill hub", "Starts the hub.");
+    const settings = readSettings(given, nameOf);
     const log = await openLog(settings);
-    const hub = await start(settings, log);
+    const hub = await start(settings, nameOf, log);
     announce(hub, settings, log);
     if (unknown.length > 0) log.warn(`there is no setting ${unknown.join(", ")}: not looked at`);
     endOnSignals(hub, log);
@@ -37,16 +38,22 @@ export async function runHub(argv: readonly string[]): Promise<void> {
 }
 
 function exitCodeFor(error: unknown): number {
-  return error instanceof DamagedError ? EXIT_DAMAGED : EXIT_FAILED;
+  if (error instanceof DamagedError) return EXIT_DAMAGED;
+  return isMisconfigured(error) ? EXIT_USAGE : EXIT_FAILED;
 }
 
-async function start(settings: Settings, log: Logger): Promise<Hub> {
+/** Started again, it would say the same: a supervisor should leave it alone. */
+function isMisconfigured(error: unknown): boolean {
+  return error instanceof SettingError || error instanceof QueuesFileError;
+}
+
+async function start(settings: Settings, nameOf: Naming, log: Logger): Promise<Hub> {
   // Nothing can be stored or settled any more: whoever watches over this process is to start it anew.
   const onStoreLost = (error: Error) => process.exit(exitCodeFor(error));
   try {
-    return await startHub(settings, { log, onStoreLost });
+    return await startHub(settings, { log, onStoreLost }, nameOf);
   } catch (error) {
-    if (error instanceof DamagedError) throw error;
+    if (error instanceof DamagedError || isMisconfigured(error)) throw error;
     throw new Error(failedStart(error, settings), { cause: error });
   }
 }

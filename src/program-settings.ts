@@ -3,15 +3,25 @@ import { existsSync, readFileSync } from "node:fs";
 import { Command } from "commander";
 import { parse } from "dotenv";
 import { SETTING_NAMES, SETTINGS } from "./config";
-import { defaultText, flagOf, settingsFromEnvironment, unknownSettings, type GivenSettings } from "./read-config";
+import {
+  asVariable,
+  defaultText,
+  flagOf,
+  settingsFromEnvironment,
+  unknownSettings,
+  type GivenSettings,
+  type Naming,
+} from "./read-config";
 import type { Setting } from "./setting";
 
-/** The command line is wrong, as the terminals have it: started again, it would be wrong again. */
-const EXIT_USAGE = 2;
+/** The settings or the command line are wrong, as the terminals have it: started again, they would be wrong again. */
+export const EXIT_USAGE = 2;
 
 export interface ProgramSettings {
   /** What was given, unread. */
   readonly given: GivenSettings;
+  /** By the flag and the variable where a flag was given, else by the variable. */
+  readonly nameOf: Naming;
   /** Variables that look like settings and are none. */
   readonly unknown: readonly string[];
 }
@@ -25,8 +35,10 @@ export interface ProgramSettings {
  */
 export function gatherSettings(argv: readonly string[], command: string, about: string): ProgramSettings {
   const environment = { ...readEnvFile(), ...filled(process.env) };
+  const flags = readFlags(argv, command, about);
   return {
-    given: { ...settingsFromEnvironment(environment), ...readFlags(argv, command, about) },
+    given: { ...settingsFromEnvironment(environment), ...flags },
+    nameOf: (name) => (flags[name] === undefined ? asVariable(name) : `${flagOf(name) ?? name} (${asVariable(name)})`),
     unknown: unknownSettings(environment),
   };
 }

@@ -16,7 +16,8 @@ export class QueuesFileError extends Error {
     readonly problems: readonly string[],
   ) {
     const [first = "", ...more] = problems;
-    super(more.length === 0 ? `${file}: ${first}` : `${file}:\n${problems.map((each) => `  ${each}`).join("\n")}`);
+    const told = more.length === 0 ? ` ${first}` : `\n${problems.map((each) => `  ${each}`).join("\n")}`;
+    super(`${SETTINGS.queuesFile.env}: ${file}:${told}`);
     this.name = "QueuesFileError";
   }
 }

@@ -8,11 +8,22 @@ import { isLoopback } from "./transport/loopback";
 /** Settings as they come: from a program, or as text from the environment and flags. */
 export type GivenSettings = { readonly [Name in SettingName]?: unknown };
 
-/** A setting that is not allowed. Its message is one line: the setting, what was given, what is allowed. */
+/** What whoever gave a setting calls it, for messages. */
+export type Naming = (name: SettingName) => string;
+
+/** As the environment and `.env` have it. */
+export const asVariable: Naming = (name) => SETTINGS[name].env;
+
+/** As a program has it, and the variable, which the docs speak of. */
+export const asOption: Naming = (name) => `${name} (${SETTINGS[name].env})`;
+
+/** A setting that is not allowed. Its message is one line: the setting as it was typed, what was given, what is allowed. */
 export class SettingError extends Error {
-  constructor(name: SettingName, given: unknown, detail: string) {
-    const { env, secret } = SETTINGS[name];
-    super(`${env}: given ${secret ? "a secret that is not shown" : describe(given)}; allowed: ${detail}`);
+  constructor(
+    readonly setting: SettingName,
+    message: string,
+  ) {
+    super(message);
     this.name = "SettingError";
   }
 }
@@ -20,21 +31,25 @@ export class SettingError extends Error {
 /**
  * Reads all settings; what is not given has its default.
  *
+ * @param nameOf what each is called in messages.
  * @throws SettingError for the first one that is not allowed.
  */
-export function readSettings(given: GivenSettings): Settings {
-  const { settings, problems } = checkSettings(given);
+export function readSettings(given: GivenSettings, nameOf: Naming = asVariable): Settings {
+  const { settings, problems } = checkSettings(given, nameOf);
   const [first] = problems;
   if (first) throw first;
   return settings;
 }
 
 /** Reads all settings, with a default also in the place of those that are not allowed. */
-export function checkSettings(given: GivenSettings): { settings: Settings; problems: readonly SettingError[] } {
+export function checkSettings(
+  given: GivenSettings,
+  nameOf: Naming = asVariable,
+): { settings: Settings; problems: readonly SettingError[] } {
   const problems: SettingError[] = [];
   const values = SETTING_NAMES.map((name) => {
     try {
-      return [name, readSetting(name, given[name])];
+      return [name, readSetting(name, given[name], nameOf)];
     } catch (error) {
       if (!(error instanceof SettingError)) throw error;
       problems.push(error);
@@ -42,13 +57,14 @@ export function checkSettings(given: GivenSettings): { settings: Settings; probl
     }
   });
   const settings = Object.fromEntries(values) as Settings;
-  return { settings, problems: problems.length > 0 ? problems : wrongTogether(settings) };
+  return { settings, problems: problems.length > 0 ? problems : wrongTogether(settings, nameOf) };
 }
 
 /** Without tokens whoever reaches the hub may do anything as anyone. @throws SettingError where others could reach it. */
-export function refuseToBindOpenly({ host, authSecret }: Settings): void {
+export function refuseToBindOpenly({ host, authSecret }: Settings, nameOf: Naming = asVariable): void {
   if (authSecret !== "" || isLoopback(host)) return;
-  throw new SettingError("host", host, "without WAYBILL_AUTH_SECRET only a loopback address such as 127.0.0.1");
+  const allowed = `without ${nameOf("authSecret")} only a loopback address such as 127.0.0.1`;
+  throw notAllowed("host", host, allowed, nameOf);
 }
 
 /** What of the settings an environment, or a parsed `.env`, gives. A variable that is set but empty gives nothing. */
@@ -88,43 +104,48 @@ export function defaultText(name: SettingName): string {
   return Array.isArray(value) ? value.join(",") : String(value);
 }
 
-function readSetting(name: SettingName, given: unknown): unknown {
+function readSetting(name: SettingName, given: unknown, nameOf: Naming): unknown {
   const setting: Setting<unknown> = SETTINGS[name];
   if (given === undefined) return setting.default;
   let value: unknown;
   try {
     value = setting.read(given);
   } catch (error) {
-    throw new SettingError(name, given, `${setting.allowed} (${reasonOf(error)})`);
+    throw new SettingError(name, `${nameOf(name)}: ${reasonOf(error)}`);
   }
   if (value === undefined)
-    throw new SettingError(name, given, setting.unit ? `${setting.allowed} (${setting.unit})` : setting.allowed);
+    throw notAllowed(name, given, setting.unit ? `${setting.allowed} (${setting.unit})` : setting.allowed, nameOf);
   return value;
 }
 
 /** Rules between settings. */
-function wrongTogether(settings: Settings): SettingError[] {
-  const { routes, namespaces, maxPacketBytes, maxPayloadBytes, prefetch, maxPrefetch, backoffMs, backoffMaxMs } =
-    settings;
-  const routed = routes.flatMap(({ from, to }) => [from.namespace, namespaceOf(to)]);
-  const problems = routed
-    .filter((namespace) => !namespaces.includes(namespace))
-    .map((namespace) => {
-      const allowed = `namespaces of WAYBILL_NAMESPACES, which are ${namespaces.join(",")}`;
-      return new SettingError("routes", namespace, allowed);
-    });
+function wrongTogether(settings: Settings, nameOf: Naming): SettingError[] {
+  const { maxPacketBytes, maxPayloadBytes, prefetch, maxPrefetch, backoffMs, backoffMaxMs } = settings;
+  const problems = unknownNamespaces(settings, nameOf);
+  const refuse = (name: SettingName, allowed: string) =>
+    problems.push(notAllowed(name, settings[name], allowed, nameOf));
   // Room for the rest of the packet around the largest payload, or no client could send it.
   if (maxPacketBytes < maxPayloadBytes + 48 * KIB) {
-    const allowed = `at least 48 KiB more than WAYBILL_MAX_PAYLOAD_BYTES (${maxPayloadBytes})`;
-    problems.push(new SettingError("maxPacketBytes", maxPacketBytes, allowed));
+    refuse("maxPacketBytes", `at least 48 KiB more than ${nameOf("maxPayloadBytes")}, which is ${maxPayloadBytes}`);
   }
-  if (prefetch > maxPrefetch) {
-    problems.push(new SettingError("prefetch", prefetch, `at most WAYBILL_MAX_PREFETCH (${maxPrefetch})`));
-  }
-  if (backoffMaxMs < backoffMs) {
-    problems.push(new SettingError("backoffMaxMs", backoffMaxMs, `at least WAYBILL_BACKOFF_MS (${backoffMs})`));
-  }
+  if (prefetch > maxPrefetch) refuse("prefetch", `at most ${nameOf("maxPrefetch")}, which is ${maxPrefetch}`);
+  if (backoffMaxMs < backoffMs) refuse("backoffMaxMs", `at least ${nameOf("backoffMs")}, which is ${backoffMs}`);
   return problems;
+}
+
+/** Mostly a namespace that routes were written for, and that was not thought of where namespaces are listed. */
+function unknownNamespaces({ routes, namespaces }: Settings, nameOf: Naming): SettingError[] {
+  const routed = new Set(routes.flatMap(({ from, to }) => [from.namespace, namespaceOf(to)]));
+  const unknown = [...routed].filter((namespace) => !namespaces.includes(namespace));
+  if (unknown.length === 0) return [];
+  const mended = [...namespaces, ...unknown].join(",");
+  const allowed = `namespaces that the hub has; to give it these, set ${nameOf("namespaces")} to ${mended}`;
+  return [notAllowed("routes", unknown.join(","), allowed, nameOf)];
+}
+
+function notAllowed(name: SettingName, given: unknown, allowed: string, nameOf: Naming): SettingError {
+  const shown = SETTINGS[name].secret ? "a secret that is not shown" : describe(given);
+  return new SettingError(name, `${nameOf(name)}: given ${shown}; allowed: ${allowed}`);
 }
 
 function describe(given: unknown): string {

@@ -13,7 +13,7 @@ export interface Setting<Value> {
   /**
    * Reads what was given, by a program or as text.
    *
-   * @returns undefined when it is not allowed; or throws an Error that says more.
+   * @returns undefined when it is not allowed; or throws an Error that says what is wrong with it.
    */
   read(given: unknown): Value | undefined;
 }

@@ -149,18 +149,38 @@ function killIfRunning(pid: number): void {
   }
 }
 
-describe("a start that fails says why in one line and exits 1, or 2 where the command line is wrong", () => {
+describe("a start that fails says why in one line and exits 1, or 2 where settings or the command line are wrong", () => {
   const failures: [string, string[], RegExp][] = [
-    ["a bad setting", ["--lease-ms", "soon"], /^waybill: WAYBILL_LEASE_MS: given "soon"; allowed: .*\n$/],
-    ["an address that is not for an open hub", ["--host", "0.0.0.0"], /^waybill: HOST: given "0.0.0.0"; .*\n$/],
-    ["a store that is none", ["--store", "papyrus:"], /^waybill: WAYBILL_STORE: given "papyrus:"; .*\n$/],
-    ["rules that are not there", ["--queues-file", "none.json"], /^waybill: none\.json: cannot be read: ENOENT.*\n$/],
+    [
+      "a bad setting",
+      ["--lease-ms", "soon"],
+      /^waybill: --lease-ms \(WAYBILL_LEASE_MS\): given "soon"; allowed: .*\n$/,
+    ],
+    [
+      "an address that is not for an open hub",
+      ["--host", "0.0.0.0"],
+      /^waybill: --host \(HOST\): given "0.0.0.0"; .*\n$/,
+    ],
+    ["a store that is none", ["--store", "papyrus:"], /^waybill: --store \(WAYBILL_STORE\): given "papyrus:"; .*\n$/],
+    [
+      "rules that are not there",
+      ["--queues-file", "none.json"],
+      /^waybill: WAYBILL_QUEUES_FILE: none\.json: cannot be read: ENOENT.*\n$/,
+    ],
   ];
 
   it.each(failures)("%s", async (_what, flags, output) => {
     const hub = new HubProcess({ flags: [...inMemory, ...flags] });
-    expect(await hub.exited).toEqual({ code: 1, signal: null });
+    expect(await hub.exited).toEqual({ code: 2, signal: null });
     expect(hub.output).toMatch(output);
+  });
+
+  it("a bad line of .env, which is called as it is there", async () => {
+    const cwd = temporaryFolder();
+    writeFileSync(path.join(cwd, ".env"), "PORT=abc\n");
+    const hub = new HubProcess({ cwd });
+    expect(await hub.exited).toEqual({ code: 2, signal: null });
+    expect(hub.output).toBe('waybill: PORT: given "abc"; allowed: a whole number from 0 to 65535\n');
   });
 
   it.each([

@@ -96,7 +96,7 @@ function refuseLoops(routes: readonly Route[], next: NextRoutes): void {
     const met = path.findIndex((step) => step.to === route.to);
     if (met >= 0) {
       const loop = [...path.slice(met), route].map((step) => step.to).join(" -> ");
-      throw new Error(`routes form a loop: ${loop}`);
+      throw new Error(`these routes form a loop: ${loop}`);
     }
     for (const following of next(route.to, event)) walk(following, [...path, route], event);
   }
