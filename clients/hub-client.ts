@@ -18,7 +18,7 @@ import type { ConsumeOptions, Consumer, MessageHandler } from "./hub-client/cons
 import { Consumers } from "./hub-client/consumers";
 import { DeadLetters } from "./hub-client/dead-letters";
 import { Listeners } from "./hub-client/listeners";
-import { readOptions, type HubClientOptions } from "./hub-client/options";
+import { readOptions, readUrl, type HubClientOptions } from "./hub-client/options";
 import { Outbox, type PublishConfirmation, type PublishOptions } from "./hub-client/outbox";
 import { isRevoked, misunderstood } from "./hub-client/wire-guards";
 
@@ -66,7 +66,7 @@ export type RoomMembership = Extract<RoomReply, { ok: true }>;
 /**
  * A client of the hub at this URL, connecting as of now. The URL's path does not count: name the namespace in the options.
  *
- * @throws WaybillError `INVALID` for options that make no sense.
+ * @throws WaybillError `INVALID` for what is no URL, and for options that there are not or that make no sense.
  */
 export function connect(url: string, options: HubClientOptions = {}): HubClient {
   return new HubClient(url, options);
@@ -85,7 +85,7 @@ export class HubClient {
   constructor(url: string, options: HubClientOptions) {
     const settings = readOptions(options);
     const { listeners } = this;
-    this.connection = new Connection(url, settings, {
+    this.connection = new Connection(readUrl(url), settings, {
       welcomed: (welcome) => this.welcomed(welcome),
       lost: (reason) => listeners.emit("disconnected", reason),
       retrying: (error, attempt) => listeners.emit("retrying", { error, attempt }),

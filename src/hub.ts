@@ -1,5 +1,8 @@
-import type { Settings } from "./config";
+import { Server as NetServer } from "node:net";
+import { SETTING_NAMES, type Settings } from "./config";
 import { LiveRules } from "./live-rules";
+import { nearestName } from "./nearest-name";
+import { WaybillError } from "./protocol/errors";
 import { SystemClock, type Clock } from "./queue/clock";
 import type { Store } from "./queue/store";
 import { asOption, readSettings, refuseToBindOpenly, type Naming } from "./read-config";
@@ -20,13 +23,31 @@ export interface HubOptions extends HubParts, Partial<Omit<Settings, "store" | "
 /**
  * Starts a hub inside a program.
  *
- * @throws SettingError or QueuesFileError when a setting, or a rule for queues, is not allowed; Error when the port or the store cannot be had.
+ * @throws SettingError or QueuesFileError when a setting, or a rule for queues, is not allowed; WaybillError `INVALID` for
+ * an option that there is not, or a server that is none; Error when the port or the store cannot be had.
  */
 export async function createHub(options: HubOptions = {}): Promise<Hub> {
+  refuseUnknownOptions(options);
   const { store, ...given } = options;
   const opened = typeof store === "object" ? store : undefined;
   const settings = readSettings(opened ? given : { ...given, store }, asOption);
   return startHub(settings, options, asOption, opened);
+}
+
+const PARTS = { server: true, log: true, clock: true, onStoreLost: true } satisfies Record<keyof HubParts, true>;
+const OPTION_NAMES: readonly string[] = [...Object.keys(PARTS), ...SETTING_NAMES];
+
+/** A slip of the pen would otherwise leave a default in force, and types are not there to see it in a JavaScript program. */
+function refuseUnknownOptions(options: HubOptions): void {
+  const unknown = Object.keys(options).find((name) => !OPTION_NAMES.includes(name));
+  if (unknown !== undefined) {
+    const nearest = nearestName(unknown, OPTION_NAMES);
+    const hint = nearest === undefined ? "" : ` Did you mean ${nearest}?`;
+    throw new WaybillError("INVALID", `There is no option ${unknown}.${hint} There are ${OPTION_NAMES.join(", ")}.`);
+  }
+  if (options.server !== undefined && !(options.server instanceof NetServer)) {
+    throw new WaybillError("INVALID", "server must be an HTTP server, as createServer() of node:http gives one.");
+  }
 }
 
 /**

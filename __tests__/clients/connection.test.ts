@@ -1,6 +1,6 @@
 import { createServer } from "node:net";
 import type { AddressInfo } from "node:net";
-import { connect, WaybillError } from "../../clients/hub-client";
+import { connect, WaybillError, type HubClientOptions } from "../../clients/hub-client";
 import { deliveredMessage, gate } from "../support/scripted-hub";
 import { hubAndClients, next } from "./client-under-test";
 
@@ -112,6 +112,17 @@ describe("connecting", () => {
       expect(() => connect(hub().url, options)).toThrow(Object.keys(options)[0]);
     },
   );
+
+  it("throws for an option that there is not, with those that there are", () => {
+    const misspelt = { clientID: "acme" } as HubClientOptions;
+    const expected = { code: "INVALID", message: expect.stringMatching(/no option clientID\. .*\bclientId\b/) };
+    expect(() => connect(hub().url, misspelt)).toThrow(expect.objectContaining(expected) as Error);
+  });
+
+  it.each(["foo", "", "127.0.0.1:3000", "localhost:3000", "ftp://127.0.0.1"])("throws for the URL %j", (url) => {
+    const expected = { code: "INVALID", message: expect.stringContaining(`not "${url}"`) };
+    expect(() => connect(url)).toThrow(expect.objectContaining(expected) as Error);
+  });
 });
 
 describe("reconnecting", () => {

@@ -3,7 +3,7 @@ import { createServer, request } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { createHub } from "../../src/hub";
+import { createHub, type HubOptions } from "../../src/hub";
 import { WaybillError } from "../../src/protocol/errors";
 import { systemClock } from "../../src/queue/clock";
 import { openStore } from "../../src/stores/open-store";
@@ -69,7 +69,9 @@ it("answers with the store's errors, goes on, and closes the store in the end", 
 
 describe("where it listens", () => {
   it.each(["0.0.0.0", "::", "192.0.2.1", "example.org"])("refuses %s without a secret", async (host) => {
-    await expect(createHub({ host, port: 0, store: "memory:" })).rejects.toThrow(/HOST: given ".*WAYBILL_AUTH_SECRET/);
+    await expect(createHub({ host, port: 0, store: "memory:" })).rejects.toThrow(
+      /HOST\): given ".*WAYBILL_AUTH_SECRET/,
+    );
   });
 
   it("takes any address with one", async () => {
@@ -103,6 +105,27 @@ describe("where it listens", () => {
   it("refuses a setting that is not allowed before anything is opened", async () => {
     await expect(createHub({ leaseMs: 1, store: "memory:" })).rejects.toThrow("WAYBILL_LEASE_MS");
     await expect(createHub({ store: "nowhere:" })).rejects.toThrow("nowhere:");
+  });
+
+  it("calls a setting as the program does, with its variable", async () => {
+    await expect(createHub({ leaseMs: 1, store: "memory:" })).rejects.toThrow(
+      /^leaseMs \(WAYBILL_LEASE_MS\): given "1"/,
+    );
+    await expect(createHub({ host: "0.0.0.0", store: "memory:" })).rejects.toThrow(
+      'host (HOST): given "0.0.0.0"; allowed: without authSecret (WAYBILL_AUTH_SECRET) only a loopback address',
+    );
+  });
+
+  it.each([
+    [{ prot: 3 }, /no option prot\. Did you mean port\? There are server, .*\bport, host\b/],
+    [{ auth: "secret" }, /no option auth\. There are server, /],
+    [{ server: {} }, /server must be an HTTP server/],
+    [{ server: () => undefined }, /server must be an HTTP server/],
+  ])("refuses %j, as a program without types may have it", async (options, message) => {
+    await expect(createHub({ ...options, store: "memory:" } as HubOptions)).rejects.toMatchObject({
+      code: "INVALID",
+      message: expect.stringMatching(message) as string,
+    });
   });
 });
 

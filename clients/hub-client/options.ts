@@ -48,8 +48,43 @@ const BOUNDED = [
   "requestTimeoutMs",
 ] as const;
 
+/** Every option that there is, for those who write without types. */
+export const OPTION_NAMES = Object.keys({
+  namespace: true,
+  clientId: true,
+  token: true,
+  transports: true,
+  maxUnconfirmed: true,
+  maxUnconfirmedBytes: true,
+  maxBatch: true,
+  reconnectDelayMs: true,
+  reconnectDelayMaxMs: true,
+  requestTimeoutMs: true,
+} satisfies Record<keyof HubClientOptions, true>);
+
+const PROTOCOLS = ["http:", "https:", "ws:", "wss:"];
+
+/** @throws WaybillError `INVALID` for what is no address: it would be tried for ever, and never be there. */
+export function readUrl(url: string): string {
+  if (PROTOCOLS.includes(protocolOf(url) ?? "")) return url;
+  throw new WaybillError("INVALID", `url must be an address such as http://127.0.0.1:3000, not "${url}".`);
+}
+
+/** Without `URL.canParse`, which browsers have had for a short time only. */
+function protocolOf(url: string): string | undefined {
+  try {
+    return new URL(url).protocol;
+  } catch {
+    return undefined;
+  }
+}
+
 /** The settings that these options ask for. @throws WaybillError `INVALID` that names the option. */
 export function readOptions(options: HubClientOptions): ClientSettings {
+  const unknown = Object.keys(options).find((name) => !OPTION_NAMES.includes(name));
+  if (unknown !== undefined) {
+    throw new WaybillError("INVALID", `There is no option ${unknown}. There are ${OPTION_NAMES.join(", ")}.`);
+  }
   const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
   const settings: ClientSettings = { ...DEFAULTS, transports: ["websocket"], ...given };
   for (const name of BOUNDED) {
