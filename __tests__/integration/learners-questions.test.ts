@@ -1,5 +1,11 @@
 /** The questions that people who learn Socket.IO ask, answered by Waybill. The README has a paragraph for each. */
-import { connect, type HubClient, type HubClientOptions, type ReceivedMessage } from "../../clients/hub-client";
+import { readFileSync } from "node:fs";
+import path from "node:path";
+import { runToken } from "../../bin/token";
+import { connect, Nack, type HubClient, type HubClientOptions, type ReceivedMessage } from "../../clients/hub-client";
+import { createHub } from "../../src/hub";
+import { HubProcess, stopHubProcesses, temporaryFolder } from "../support/hub-process";
+import { keptPort } from "../support/kept-port";
 import { sqliteFile, startHub, stopHubs } from "../support/start-hub";
 
 const clients: HubClient[] = [];
@@ -12,7 +18,7 @@ function client(url: string, clientId: string, options: HubClientOptions = {}): 
 
 afterEach(async () => {
   await Promise.all(clients.splice(0).map((each) => each.close({ timeoutMs: 500 })));
-  await stopHubs();
+  await Promise.all([stopHubs(), stopHubProcesses()]);
 });
 
 /** What a client heard, and a wait for the next thing it hears. */
@@ -125,7 +131,7 @@ test("How do I give a job to exactly one of many drivers? Publish it to a queue 
   expect(new Set(taken)).toEqual(new Set(["d1", "d2", "d3"]));
 });
 
-test("... or to that driver? Publish it to the client; nobody else can take it", async () => {
+test("Or to that driver? Publish it to the client; nobody else can take it", async () => {
   const hub = await startHub();
   const [d1, d7] = [new Ear(), new Ear()];
   const other = client(hub.url, "d1");
@@ -152,4 +158,225 @@ test("Can I add work without disconnecting? One connection publishes and consume
   await shop.publish({ queue: "another", event: "more" });
   await ear.has(6);
   expect(welcomes).toHaveLength(1);
+});
+
+test("What becomes of an event that nobody can handle? It is kept as a dead letter, with the reason, until it is put back", async () => {
+  const hub = await startHub({ maxAttempts: 2, backoffMs: 0 });
+  const dispatch = client(hub.url, "dispatch");
+  const [tried, handled] = [new Ear(), new Ear()];
+  const clumsy = await dispatch.consume("driver", (message) => {
+    tried.listen(message);
+    if (message.event === "no-such-street") throw new Nack({ dead: true, reason: "no such street" });
+    if (message.event === "flat-tyre") throw new Error("flat tyre");
+  });
+  await dispatch.publish({ queue: "driver", event: "no-such-street" });
+  await dispatch.publish({ queue: "driver", event: "flat-tyre" });
+  await dispatch.publish({ queue: "driver", event: "next" });
+  await tried.has(4);
+  await clumsy.cancel();
+  expect([...tried.events].sort()).toEqual(["flat-tyre", "flat-tyre", "next", "no-such-street"]);
+  expect((await dispatch.dead.list("driver")).messages).toMatchObject([
+    { event: "no-such-street", reason: "refused", error: "no such street", attempts: 1 },
+    { event: "flat-tyre", reason: "attempts", error: "flat tyre", attempts: 2 },
+  ]);
+
+  expect(await dispatch.dead.redrive("driver", { error: "flat tyre" })).toBe(1);
+  await dispatch.consume("driver", handled.listen);
+  await handled.has(1);
+  expect(handled.events).toEqual(["flat-tyre"]);
+});
+
+test("Where is my message? Ready, delayed, out with somebody, dead or gone, and what it waits for", async () => {
+  const hub = await startHub();
+  const shop = client(hub.url, "acme");
+  await shop.publish({ id: "o-1/pickup", queue: "driver", event: "pickup" });
+  expect(await shop.why("o-1/pickup")).toMatchObject([{ state: "ready", stuck: 'nobody consumes "driver"' }]);
+  let deliver = () => {};
+  const ear = new Ear();
+  const driver = await client(hub.url, "d1").consume("driver", (message) => {
+    ear.listen(message);
+    return new Promise<void>((resolve) => (deliver = resolve));
+  });
+  await ear.has(1);
+  expect(await shop.why("o-1/pickup")).toMatchObject([{ state: "leased", leasedBy: { client: "d1", attempt: 1 } }]);
+  deliver();
+  await driver.cancel();
+  expect(await shop.why("o-1/pickup")).toMatchObject([{ state: "ended", how: "acked" }]);
+});
+
+test("Can one consumer work alone, with another in reserve? The one that came first gets all; when it goes, the next one", async () => {
+  const hub = await startHub();
+  const [active, reserve] = [new Ear(), new Ear()];
+  const first = client(hub.url, "ledger-1");
+  await first.consume("ledger", active.listen, { exclusive: true });
+  await client(hub.url, "ledger-2").consume("ledger", reserve.listen, { exclusive: true });
+  const shop = client(hub.url, "acme");
+  await shop.publish({ queue: "ledger", event: "paid", payload: 1 });
+  await shop.publish({ queue: "ledger", event: "paid", payload: 2 });
+  await active.has(2);
+  await first.close();
+  await shop.publish({ queue: "ledger", event: "paid", payload: 3 });
+  await reserve.has(1);
+  expect([active, reserve].map(({ heard }) => heard.map(({ payload }) => payload))).toEqual([[1, 2], [3]]);
+});
+
+test("Can a message wait for a time of day? It is delivered then, and not before", async () => {
+  const hub = await startHub();
+  const ear = new Ear();
+  const shop = client(hub.url, "acme");
+  await shop.consume("driver", ear.listen);
+  const at = Date.now() + 500;
+  await shop.publish({ queue: "driver", event: "pickup", deliverAt: new Date(at).toISOString() });
+  await ear.has(1);
+  expect(Date.now()).toBeGreaterThanOrEqual(at);
+});
+
+describe("Can two servers talk to each other?", () => {
+  test("Through one hub, each is a client with an inbox", async () => {
+    const hub = await startHub();
+    const [asked, answered] = [new Ear(), new Ear()];
+    const shop = client(hub.url, "shop");
+    const billing = client(hub.url, "billing");
+    await shop.consume(undefined, answered.listen);
+    await billing.consume(undefined, async (message) => {
+      asked.listen(message);
+      await billing.publish({ client: message.publisher, event: "invoiced", payload: message.payload });
+    });
+    await shop.publish({ client: "billing", event: "sold", payload: { orderId: "o-1" } });
+    await answered.has(1);
+    expect(asked.events).toEqual(["sold"]);
+    expect(answered.heard).toMatchObject([{ event: "invoiced", publisher: "billing", payload: { orderId: "o-1" } }]);
+  });
+
+  test("With a hub each, a client of both carries messages over; what it fails at is carried again, and arrives once", async () => {
+    const north = await startHub({ store: sqliteFile(), backoffMs: 0 });
+    const south = await startHub({ store: sqliteFile() });
+    const shop = client(north.url, "acme");
+    for (const payload of [1, 2, 3]) await shop.publish({ queue: "sold", event: "sold", payload });
+    // The hub that it is carried to is not there when the first ones are under way.
+    const restarted = south.restart();
+
+    const to = client(south.url, "bridge");
+    const carried = new Ear();
+    let failures = 1;
+    const bridge = await client(north.url, "bridge").consume("sold", async ({ id, event, payload, ...message }) => {
+      await to.publish({ id, queue: "invoices", event, payload });
+      if (payload === 2 && failures-- > 0) throw new Error("the bridge falls after it has carried, before its ack");
+      carried.listen({ id, event, payload, ...message });
+    });
+    await restarted;
+    await carried.has(3);
+    await bridge.cancel();
+    expect(await shop.why(carried.heard[0]?.id ?? "")).toMatchObject([{ state: "ended", how: "acked" }]);
+
+    const billing = new Ear();
+    const last = client(south.url, "billing");
+    await last.publish({ queue: "invoices", event: "sold", payload: 4 });
+    const consumer = await last.consume("invoices", billing.listen);
+    await billing.has(4);
+    await consumer.cancel();
+    expect(billing.heard.map(({ payload }) => payload).sort()).toEqual([1, 2, 3, 4]);
+  });
+
+  test("One SQLite file belongs to one hub; a second one on the same file is refused", async () => {
+    const store = sqliteFile();
+    const hub = await startHub({ store });
+    await expect(createHub({ port: 0, store })).rejects.toThrow("another hub has it open");
+    await expect(client(hub.url, "acme").publish({ queue: "q", event: "e" })).resolves.toMatchObject({
+      status: "stored",
+    });
+  });
+});
+
+describe("How do I deploy it?", () => {
+  const SECRET = "a secret for tests, of 32 bytes or more";
+
+  /** The token of the README's line that begins with this. */
+  function tokenAsInReadme(command: string): string {
+    const readme = readFileSync(path.join(__dirname, "../../README.md"), "utf8");
+    const line = readme.split("\n").find((each) => each.startsWith(`waybill token ${command}`)) ?? "";
+    const words = [...line.matchAll(/'([^']*)'|\S+/g)].map(([word, quoted]) => quoted ?? word);
+    const environment = jest.replaceProperty(process, "env", { ...process.env, WAYBILL_AUTH_SECRET: SECRET });
+    let written = "";
+    const stdout = jest.spyOn(process.stdout, "write").mockImplementation((text) => Boolean((written += String(text))));
+    const code = runToken(words.slice(2));
+    stdout.mockRestore();
+    environment.restore();
+    expect(code).toBe(0);
+    return written.trim();
+  }
+
+  const acme = () => tokenAsInReadme("acme");
+  const d1 = () => tokenAsInReadme("d1");
+
+  test("With tokens: a vendor's places orders and hears of them, and can take no driver's work", async () => {
+    const hub = await startHub({ authSecret: SECRET });
+    const [parcels, news] = [new Ear(), new Ear()];
+    const vendor = client(hub.url, "acme", { namespace: "/caps", token: acme() });
+    const driver = client(hub.url, "d1", { namespace: "/caps", token: d1() });
+    await vendor.consume(undefined, news.listen);
+    await driver.consume("driver", async (message) => {
+      parcels.listen(message);
+      await driver.publish({ client: message.publisher, event: "delivered" });
+    });
+    await vendor.publish({ queue: "driver", event: "pickup" });
+    await news.has(1);
+    expect(parcels.events).toEqual(["pickup"]);
+    expect(news.heard).toMatchObject([{ event: "delivered", publisher: "d1" }]);
+
+    const forbidden = { code: "FORBIDDEN" };
+    await expect(vendor.consume("driver", news.listen)).rejects.toMatchObject(forbidden);
+    await expect(vendor.publish({ client: "d1", event: "pickup" })).rejects.toMatchObject(forbidden);
+    await expect(vendor.join("north")).rejects.toMatchObject(forbidden);
+    await expect(driver.publish({ queue: "driver", event: "pickup" })).rejects.toMatchObject(forbidden);
+    await expect(driver.join("north")).rejects.toMatchObject(forbidden);
+    await expect(client(hub.url, "acme", { token: acme() }).ready()).rejects.toMatchObject(forbidden);
+    await expect(client(hub.url, "acme", { namespace: "/caps" }).ready()).rejects.toMatchObject({
+      code: "UNAUTHENTICATED",
+    });
+  });
+
+  test("Under a supervisor: /healthz says that it is well, SIGTERM lets what is in hand be finished, and the next start has the rest", async () => {
+    const cwd = temporaryFolder();
+    const flags = ["--port", String(await keptPort()), "--drain-ms", "60000"];
+    const start = () => new HubProcess({ cwd, flags, env: { WAYBILL_AUTH_SECRET: SECRET } });
+    const hub = start();
+    const url = await hub.url();
+    expect((await fetch(`${url}/healthz`)).status).toBe(200);
+
+    const parcels = new Ear();
+    const driver = client(url, "d1", { namespace: "/caps", token: d1() });
+    let arrive = () => {};
+    const arrived = new Promise<void>((resolve) => (arrive = resolve));
+    await driver.consume(
+      "driver",
+      async (message) => {
+        parcels.listen(message);
+        await arrived;
+        await driver.publish({ client: message.publisher, event: "delivered", payload: message.payload });
+      },
+      { prefetch: 1 },
+    );
+    const vendor = client(url, "acme", { namespace: "/caps", token: acme() });
+    await vendor.publish({ queue: "driver", event: "pickup", payload: 1 });
+    await vendor.publish({ queue: "driver", event: "pickup", payload: 2 });
+    await parcels.has(1);
+
+    const drained = new Promise((resolve) => driver.on("drain", resolve));
+    hub.signal("SIGTERM");
+    await drained;
+    arrive();
+    expect(await hub.exited).toEqual({ code: 0, signal: null });
+
+    const news = new Ear();
+    await start().url();
+    await vendor.consume(undefined, news.listen);
+    await news.has(2);
+    expect(news.heard.map(({ payload }) => payload)).toEqual([1, 2]);
+    expect(parcels.heard.map(({ payload, attempt }) => [payload, attempt])).toEqual([
+      [1, 1],
+      [2, 1],
+    ]);
+    // Two hubs compile themselves.
+  }, 60_000);
 });

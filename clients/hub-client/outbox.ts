@@ -25,7 +25,7 @@ const SWEEP_EVERY = 1_000;
 
 export interface PublishConfirmation {
   id: string;
-  /** Place in its queue or room, in the order of the hub's confirmations. */
+  /** Grows with each message of its queue or room, in the order of the hub's confirmations; it may have gaps, also large ones. */
   seq: number;
   /** `duplicate`: it was stored before under this id, with this `seq`. */
   status: "stored" | "duplicate";
