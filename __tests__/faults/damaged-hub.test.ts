@@ -133,13 +133,27 @@ test("a file in use is not salvaged, nor is one written over", async () => {
   const hub = startHub(file);
   await hub.url();
   const inUse = spawnSync(process.execPath, [cli, "salvage", file, `${file}.new`]);
-  expect(inUse.stderr.toString()).toBe(`waybill: ${file} is in use: stop its hub first\n`);
+  expect(inUse.stderr.toString()).toBe(`waybill salvage: ${file} is in use: stop its hub first\n`);
   expect(inUse.status).toBe(1);
   hub.signal("SIGTERM");
   expect(await hub.exited).toEqual({ code: 0, signal: null });
 
   const there = spawnSync(process.execPath, [cli, "salvage", file, file]);
-  expect(there.stderr.toString()).toBe(`waybill: ${file} is there already\n`);
+  expect(there.stderr.toString()).toBe(`waybill salvage: ${file} is there already\n`);
   const whole = execFileSync(process.execPath, [cli, "salvage", file, `${file}.new`]).toString();
-  expect(whole).toMatch(/^saved to .*: 1 messages, .*\nnothing was lost\n$/);
+  expect(whole).toMatch(/^saved to .*: 1 message, .*\nnothing was lost\n$/);
+  const folder = path.dirname(file);
+  expect(fs.readdirSync(folder).filter((name) => name.endsWith("-wal") || name.endsWith("-shm"))).toEqual([]);
+
+  const missing = spawnSync(process.execPath, [cli, "salvage", `${file}-nope`, `${file}.newer`]);
+  expect(missing.stderr.toString()).toBe(`waybill salvage: there is no file ${file}-nope\n`);
+  const text = path.join(folder, "notes.txt");
+  fs.writeFileSync(text, "milk, eggs");
+  const nothing = spawnSync(process.execPath, [cli, "salvage", text, `${file}.newer`]);
+  expect({ out: nothing.stdout.toString(), complaints: nothing.stderr.toString(), status: nothing.status }).toEqual({
+    out: "",
+    complaints: `waybill salvage: nothing could be saved from ${text}: it is no store, and nothing in it is of one\n`,
+    status: 1,
+  });
+  expect(fs.readdirSync(folder).filter((name) => name.includes("newer"))).toEqual([]);
 }, 60_000);

@@ -115,10 +115,13 @@ function lock(database: Database.Database): void {
 /** Whether another process has it: what was read of it while that writes is no damage. */
 export function isInUse(file: string): boolean {
   const hadIndex = fs.existsSync(`${file}-shm`);
+  const hadLog = fs.existsSync(`${file}-wal`);
   let database: Database.Database | undefined;
   try {
     database = new Database(file, { readonly: true, timeout: 0 });
     database.prepare("SELECT count(*) FROM sqlite_master").get();
+    // Made by the look at it alone. Before the end of that: nobody else can have begun to use it until then.
+    if (!hadLog) fs.rmSync(`${file}-wal`, { force: true });
     return false;
   } catch (error) {
     return isBusy(error);

@@ -28,7 +28,9 @@ export function readSchema(
     },
     fault: (pageNo, what) => faults.push(`page ${pageNo}, of the schema, ${what}`),
   }).walk(1);
-  for (const name of expected.keys()) if (!roots.has(name)) faults.push(`${name} is missing from the schema`);
+  const missing = [...expected.keys()].filter((name) => !roots.has(name));
+  if (missing.length === expected.size) faults.push("every table is missing from the schema");
+  else faults.push(...missing.map((name) => `${name} is missing from the schema`));
   return { roots, faults };
 }
 

@@ -1,3 +1,4 @@
+import fs from "node:fs";
 import { CommitMark } from "../commit-mark";
 import { isInUse } from "../database-file";
 import { layoutOfVersion, missingCommits } from "../examination";
@@ -32,9 +33,11 @@ export interface SalvageReport {
  * Copies all that is whole from a damaged file to a new one. Rows are read past damaged pages, found on pages that
  * nothing leads to any more, and held against the indexes, which tell what else there was.
  *
- * @throws Error when the file cannot be read or is in use, or the new one is there or cannot be written.
+ * @throws Error when the file cannot be read or is in use, or was none and has nothing in it, or the new one is there or
+ * cannot be written.
  */
 export function salvage(from: string, to: string): SalvageReport {
+  if (!fs.existsSync(from)) throw new Error(`there is no file ${from}`);
   if (isInUse(from)) throw new Error(`${from} is in use: stop its hub first`);
   const { file, missing } = openPastDamage(from);
   try {
@@ -42,6 +45,10 @@ export function salvage(from: string, to: string): SalvageReport {
     const saved = new SalvagedFile(to, layout.version);
     try {
       const report = new Salvage(file, saved, layout.tables, missing).run();
+      if (!file.isDatabase && [...report.saved.values()].every((count) => count === 0)) {
+        saved.discard();
+        throw new Error(`nothing could be saved from ${from}: it is no store, and nothing in it is of one`);
+      }
       const confirmed = CommitMark.read(from);
       const isMissing = missing !== undefined && !(confirmed !== undefined && saved.commits >= confirmed);
       return { ...report, missing: isMissing ? missing : undefined };

@@ -233,6 +233,11 @@ export class SalvagedFile {
     ]);
   }
 
+  /** Leaves nothing behind when it is closed. */
+  discard(): void {
+    this.isWhole = false;
+  }
+
   /** Gives the file its name, when it is whole; else removes it. */
   close(): void {
     this.database.close();
