@@ -137,6 +137,41 @@ describe("consuming", () => {
     expect(hub().settled("ack")).toEqual([]);
   });
 
+  it("gives back whatever it throws or returns, and goes on", async () => {
+    const revoked = Proxy.revocable({}, {});
+    revoked.revoke();
+    const spoiled = Object.assign(new Nack(), { options: { reason: 7 } });
+    const wordless = "something that cannot be written as text";
+    const rejecting = (what: unknown) => async () => {
+      throw what;
+    };
+    const failing: object = {
+      then: (_resolve: unknown, reject: (error: Error) => void) => {
+        reject(new Error("once"));
+        reject(new Error("twice"));
+      },
+    };
+    const outcomes: [what: () => unknown, reason: string][] = [
+      [rejecting(Object.create(null)), wordless],
+      [rejecting(Object.assign(new Error(), { message: Object.create(null) as string })), wordless],
+      [rejecting(revoked.proxy), wordless],
+      [rejecting(Symbol("no van")), "Symbol(no van)"],
+      [rejecting(spoiled), "The handler gave the message back."],
+      [rejecting(new Nack({ reason: new Error("no van") as unknown as string })), "no van"],
+      [rejecting(new Nack({ reason: Object.create(null) as string })), wordless],
+      [() => revoked.proxy, "Cannot perform 'has' on a proxy that has been revoked"],
+      [() => failing, "once"],
+    ];
+    await connectClient().consume("driver", ({ id }) => outcomes[Number(id)]?.[0](), { prefetch: 1 });
+    hub().deliver("driver", ...outcomes.map((_outcome, index) => deliveredMessage(`${index}`)), deliveredMessage("m"));
+    await hub().until(() => hub().settled("ack").length === 1);
+    const reasons: (string | undefined)[] = [];
+    for (const { deliveries, reason } of hub().bodies("nack")) {
+      for (const { id } of deliveries) reasons[Number(id)] = reason;
+    }
+    expect(reasons).toEqual(outcomes.map(([, reason]) => reason));
+  });
+
   it("gives back as a Nack says", async () => {
     await connectClient().consume("driver", ({ id }) => {
       throw id === "m1" ? new Nack({ delayMs: 5_000, reason: "no van" }) : new Nack({ dead: true });

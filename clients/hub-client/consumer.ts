@@ -243,17 +243,20 @@ export class QueueConsumer implements Consumer, DeliveryOwner {
     delivery.state = "handling";
     this.running++;
     let outcome: unknown;
+    let isLater: boolean;
     try {
       outcome = this.handler(delivery.message, delivery);
+      isLater = isPromiseLike(outcome);
     } catch (error) {
       this.finish(delivery, nackFor(error));
       return;
     }
-    if (!isPromiseLike(outcome)) {
+    if (!isLater) {
       this.finish(delivery, undefined);
       return;
     }
-    outcome.then(
+    // What is no promise of JavaScript's own may throw here, or call back more than once.
+    Promise.resolve(outcome).then(
       () => this.finishLater(delivery, undefined),
       (error: unknown) => this.finishLater(delivery, nackFor(error)),
     );
@@ -301,7 +304,19 @@ function isPromiseLike(value: unknown): value is PromiseLike<unknown> {
   return typeof value === "object" && value !== null && "then" in value && typeof value.then === "function";
 }
 
+/** Of whatever was thrown. Where this failed, nobody would settle the delivery, and its place would be taken for good. */
 function nackFor(error: unknown): NackOptions {
-  const options = error instanceof Nack ? error.options : { reason: reasonOf(error) };
-  return options.reason === undefined ? options : { ...options, reason: options.reason.slice(0, MAX_REASON_LENGTH) };
+  try {
+    if (error instanceof Nack) {
+      const { reason } = error.options;
+      return { ...error.options, reason: reason && shortened(reason) };
+    }
+  } catch {
+    // A proxy that was revoked, or options that somebody has put in the place of the Nack's own.
+  }
+  return { reason: shortened(reasonOf(error)) };
+}
+
+function shortened(reason: string): string {
+  return reason.slice(0, MAX_REASON_LENGTH);
 }

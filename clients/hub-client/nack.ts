@@ -1,3 +1,5 @@
+import { reasonOf } from "../../src/protocol/errors";
+
 export interface NackOptions {
   /** Milliseconds before the next attempt; the hub's backoff where it is left out. */
   delayMs?: number;
@@ -14,8 +16,11 @@ export class Nack extends Error {
   readonly options: NackOptions;
 
   constructor(options: NackOptions = {}) {
-    super(options.reason ?? "The handler gave the message back.");
+    // A program without types gives the error itself as the reason, or null for none.
+    const given: unknown = options.reason ?? undefined;
+    const reason = given === undefined ? undefined : reasonOf(given);
+    super(reason ?? "The handler gave the message back.");
     this.name = "Nack";
-    this.options = { ...options };
+    this.options = { ...options, reason };
   }
 }

@@ -62,9 +62,14 @@ export class WaybillError extends Error {
   }
 }
 
-/** What a thrown value says, for messages and logs. */
+/** What a thrown value says, for messages and logs. Whatever it is: this does not throw in its turn. */
 export function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  try {
+    return String(error instanceof Error ? error.message : error);
+  } catch {
+    // Without a prototype, or with a text of its own that fails.
+    return "something that cannot be written as text";
+  }
 }
 
 /** The error as the wire carries it, whatever was thrown: an unexpected one becomes `INTERNAL` without its details. */
