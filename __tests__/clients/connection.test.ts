@@ -47,6 +47,50 @@ describe("connecting", () => {
     expect(hub().handshakes.map(({ token }) => token)).toEqual(["token-1", "token-3"]);
   });
 
+  describe("with a source of tokens slower than requestTimeoutMs", () => {
+    /** A client whose second attempt waits for a token, as the first one did in vain, and what it asked for so far. */
+    async function secondAttempt() {
+      const asked: ReturnType<typeof gate<() => string>>[] = [];
+      const askedTwice = gate();
+      const client = connectClient({
+        requestTimeoutMs: 500,
+        token: () => {
+          const answer = gate<() => string>();
+          const count = asked.push(answer);
+          if (count === 2) askedTwice.open();
+          return count > 2 ? `token-${count}` : answer.opened.then((give) => give());
+        },
+      });
+      expect((await next(client, "retrying")).error.message).toBe("no token within 500 ms");
+      await askedTwice.opened;
+      return { client, asked };
+    }
+
+    it("connects with the first token that comes, and sends no second handshake over the same connection", async () => {
+      const { client, asked } = await secondAttempt();
+      asked[0]?.open(() => "token-1");
+      await client.ready();
+      asked[1]?.open(() => "token-2");
+      await client.publish({ queue: "driver", event: "pickup" });
+      expect(hub().handshakes.map(({ token }) => token)).toEqual(["token-1"]);
+    });
+
+    it("does not end an attempt for want of the token that a former one asked for", async () => {
+      const { client, asked } = await secondAttempt();
+      const retried = jest.fn();
+      client.on("retrying", retried);
+      asked[0]?.open(() => {
+        throw new Error("the login server is away");
+      });
+      // Told before what comes next is.
+      await new Promise((resolve) => setImmediate(resolve));
+      asked[1]?.open(() => "token-2");
+      await client.ready();
+      expect(retried).not.toHaveBeenCalled();
+      expect(hub().handshakes.map(({ token }) => token)).toEqual(["token-2"]);
+    });
+  });
+
   it("gives up when the hub refuses it for good, and rejects everything", async () => {
     hub().refusal = refusal("UNAUTHENTICATED");
     const client = connectClient();

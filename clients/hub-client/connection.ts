@@ -69,6 +69,8 @@ export class Connection {
   private arrival = new Deferred<Welcome>();
   private readonly unanswered = new Unanswered();
   private timer: ReturnType<typeof setTimeout> | undefined;
+  /** What the attempt to connect sends its handshake with, while it waits for a token to put in. */
+  private awaitingToken: ((handshake: object) => void) | undefined;
   private failures = 0;
   /** What a draining hub asked for, in milliseconds; counts for the next attempt only. */
   private reconnectAfterMs = 0;
@@ -110,9 +112,11 @@ export class Connection {
   open(): void {
     if (this.phase !== "waiting") return;
     this.phase = "opening";
+    this.awaitingToken = undefined;
+    const { requestTimeoutMs } = this.settings;
     this.setTimer(
-      () => this.drop(`no welcome within ${this.settings.requestTimeoutMs} ms`),
-      this.settings.requestTimeoutMs,
+      () => this.drop(`no ${this.awaitingToken ? "token" : "welcome"} within ${requestTimeoutMs} ms`),
+      requestTimeoutMs,
     );
     this.socket.connect();
   }
@@ -203,13 +207,27 @@ export class Connection {
       send(this.handshake(token));
       return;
     }
+    this.awaitingToken = send;
     Promise.resolve()
       .then(token)
       .then(
-        (fresh) => send(this.handshake(fresh)),
+        (fresh) => this.useToken(fresh),
         // Whoever gives tokens may be away for a while, as the hub may.
-        (error: unknown) => this.drop(`no token: ${reasonOf(error)}`),
+        (error: unknown) => {
+          if (this.awaitingToken === send) this.drop(`no token: ${reasonOf(error)}`);
+        },
       );
+  }
+
+  /**
+   * Sends the handshake of the attempt that waits for a token, once: a second one on the same connection would end it.
+   * The token may be what a former attempt asked for in vain, so that a source that is slow in giving them will do.
+   */
+  private useToken(token: string): void {
+    const send = this.awaitingToken;
+    if (send === undefined || this.phase !== "opening") return;
+    this.awaitingToken = undefined;
+    send(this.handshake(token));
   }
 
   private handshake(token: string | undefined): Handshake {

@@ -18,7 +18,10 @@ export interface HubClientOptions {
   reconnectDelayMs?: number;
   /** Milliseconds that the wait before an attempt to reconnect never exceeds. */
   reconnectDelayMaxMs?: number;
-  /** Milliseconds in which the hub must welcome a connection and answer a request; past it the connection is made anew. */
+  /**
+   * Milliseconds in which the hub must welcome a connection, with the wait for a token, and answer a request; past it the
+   * connection is made anew. A token that comes too late for one attempt serves the next, if that waits for one.
+   */
   requestTimeoutMs?: number;
   /** Engine.IO transports, in the order to be tried. Long polling needs sticky sessions where hubs share the load. */
   transports?: ("websocket" | "polling" | "webtransport")[];
