@@ -61,7 +61,7 @@ export async function runProve(argv: readonly string[], parts: ProveParts = {}):
 function proveCommand(): Command {
   return new Command("waybill prove")
     .description(
-      `Tries the disk that the store is on, in a folder beside it: how fast it confirms, and whether what it confirmed is there after a crash. The store itself is not touched. Settings come from the environment and .env. Exits with ${SOUND} when nothing was lost, else ${UNSOUND}.`,
+      `Tries the disk that the store is on, in a folder beside it: how fast it confirms, and whether what it confirmed is there after a crash. The store itself is not touched. Settings come from the environment and .env. Exits with ${SOUND} when nothing was lost, with ${EXIT_USAGE} when a setting is wrong, else ${UNSOUND}.`,
     )
     .option("--store <url>", `a store beside which to try (${SETTINGS.store.env}, default ${SETTINGS.store.default})`)
     .addOption(

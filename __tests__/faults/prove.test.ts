@@ -76,6 +76,13 @@ test("prove has nothing to try where nothing is kept", () => {
   expect(status).toBe(1);
 });
 
+test("prove says what is wrong with a setting, which is not a store that loses", () => {
+  const flags = [path.join(compiled, "bin", "waybill.js"), "prove", "--store", "papyrus:"];
+  const { status, stderr } = spawnSync(process.execPath, flags, { encoding: "utf8" });
+  expect(stderr).toMatch(/^waybill: --store \(WAYBILL_STORE\): given "papyrus:"; allowed: [^\n]+\n$/);
+  expect(status).toBe(2);
+});
+
 describe("the record of a crash test", () => {
   test.each([
     ["a confirmed message that is gone", ["c 1,2", "f 1:1:10"], "message 2 was confirmed, and is lost"],
