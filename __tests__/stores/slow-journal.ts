@@ -14,7 +14,7 @@ export class SlowJournal implements Journal {
   private readonly held: (() => void)[] = [];
   private onHeld = (): void => {};
 
-  constructor(settings: Partial<MemoryJournalSettings> = {}, clock?: Pick<Clock, "now">) {
+  constructor(settings: Partial<MemoryJournalSettings> = {}, clock?: Pick<Clock, "now" | "steady">) {
     const byDefault = {
       dedupWindowMs: 60_000,
       dedupMaxIds: 10_000,

@@ -74,7 +74,7 @@ export class MemoryJournal implements Journal {
 
   constructor(
     private readonly settings: MemoryJournalSettings,
-    private readonly clock: Pick<Clock, "now"> = systemClock,
+    private readonly clock: Pick<Clock, "now" | "steady"> = systemClock,
   ) {
     this.dead = new DeadLetters(clock);
   }
@@ -95,10 +95,10 @@ export class MemoryJournal implements Journal {
     this.addresses.set(no, address);
   }
 
-  append(rows: readonly (AppendRow | RoomAppendRow)[], now: number): Promise<readonly number[]> {
+  append(rows: readonly (AppendRow | RoomAppendRow)[]): Promise<readonly number[]> {
     return Promise.resolve(
       rows.map((row) => {
-        const first = this.rememberId(row, now);
+        const first = this.rememberId(row);
         if (first !== 0) return first;
         if ("copies" in row) {
           this.keepHistory({ ...row });
@@ -371,7 +371,8 @@ export class MemoryJournal implements Journal {
   }
 
   /** @returns the seq that the id had before, or 0. */
-  private rememberId({ message: { queueNo, id, seq }, dedupId }: AppendRow | RoomAppendRow, now: number): number {
+  private rememberId({ message: { queueNo, id, seq }, dedupId }: AppendRow | RoomAppendRow): number {
+    const now = this.clock.steady();
     if (now - this.idsSince >= this.settings.dedupWindowMs || this.ids.size >= this.settings.dedupMaxIds) {
       this.olderIds = this.ids;
       this.ids = new Map();

@@ -139,13 +139,13 @@ export class Intake {
     if (error.code === "DISK_FULL") await this.tellThoseStoredBefore({ messages, results }, refused);
   }
 
-  private async write({ messages, results }: Batch, { arrivals, places }: Portion): Promise<void> {
+  private async write({ results }: Batch, { arrivals, places }: Portion): Promise<void> {
     if (arrivals.length === 0) return;
     const rows = arrivals.map(({ row }) => row);
     let firsts: readonly number[];
     this.ledger.arriving.push(rows);
     try {
-      firsts = await this.ledger.journal.append(rows, messages[0]?.publishedAt ?? 0);
+      firsts = await this.ledger.journal.append(rows);
     } catch (error) {
       for (const arrival of arrivals) arrival.end(false);
       throw error;

@@ -171,7 +171,7 @@ export interface Journal {
   /** Files a queue or room under its number; goes before any call that uses the number. */
   addQueue(no: number, address: QueueAddress | RoomAddress, creator: string): void;
   /** @returns 0 for each row that was written, or the seq under which its id was stored before. */
-  append(rows: readonly (AppendRow | RoomAppendRow)[], now: number): Promise<readonly number[]>;
+  append(rows: readonly (AppendRow | RoomAppendRow)[]): Promise<readonly number[]>;
   /** @returns the seq under which each id was stored in its queue or room inside the dedup window; 0: it was not. */
   firstSeqs(ids: readonly { readonly queueNo: number; readonly id: string }[]): Promise<readonly number[]>;
   change(changes: readonly Change[]): Promise<void>;
