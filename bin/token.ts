@@ -81,7 +81,7 @@ function tokenCommand(): Command {
     .addOption(list("consume", "shared queues to consume (all)"))
     .addOption(list("join", "rooms to join, by their bare names (all)", readRooms))
     .addOption(list("invite", "rooms to put others in, by their bare names (none)", readRooms))
-    .option("--operator", "puts clients in every room, handles dead letters and asks why");
+    .option("--operator", "puts clients in, and out of, every room; handles dead letters; asks why");
 }
 
 function readSecret(): string | undefined {

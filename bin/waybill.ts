@@ -38,10 +38,13 @@ const COMMANDS: ReadonlyMap<string, Subcommand> = new Map([
   ],
 ] satisfies [string, Subcommand][]);
 
+/** Of the column of names, with two spaces behind the longest. */
+const WIDTH = Math.max(...[...COMMANDS.keys()].map((name) => name.length)) + 2;
+
 const USAGE = `Usage: waybill <command> [options]
 
 Commands:
-${[...COMMANDS].map(([name, { about }]) => `  ${name.padEnd(8)}${about}`).join("\n")}
+${[...COMMANDS].map(([name, { about }]) => `  ${name.padEnd(WIDTH)}${about}`).join("\n")}
 
 waybill <command> --help says more.
 `;

@@ -154,7 +154,9 @@ function deadCommand(): Command {
     .addOption(new Option("--until <time>", "only those that died then or before").argParser(readTime))
     .option("--all", "redrive or purge everything that is dead in the queue")
     .addOption(new Option("--limit, --max <n>", "at most n of them, in the order of the queue").argParser(readMax))
-    .addOption(new Option("--per-second <n>", "redrive: how many become ready each second (all)").argParser(readCount))
+    .addOption(
+      new Option("--per-second <n>", "redrive: how many become ready each second, at most (all)").argParser(readCount),
+    )
     .action((action: Action, _queue: string, options: DeadOptions, command: Command) => {
       const problem = problemWith(action, options);
       if (problem !== undefined) command.error(problem);
@@ -180,7 +182,7 @@ Reasons: refused by its consumer, no attempts left, expired, pushed out by the o
 
 Exit codes:
   0  done
-  1  no hub, no answer, or no such dead letter, of which it says which
+  1  no hub, no answer, or an id that is no dead letter
   2  wrong command line
   3  refused by the hub (a wrong token, one that is not an operator's)`;
 

@@ -268,7 +268,11 @@ describe("limits on what one connection costs", () => {
   it("cuts one off in the midst of letting it in, and goes on", async () => {
     // Shorter than the answer to a connect. Within the bounds of the setting it takes a client that has left almost as
     // much unread, and then joins another namespace.
-    const hub = await startHubOn({ ...readSettings({ store: "memory:", port: 0 }), maxBufferedBytes: 20 }, {}, asVariable);
+    const hub = await startHubOn(
+      { ...readSettings({ store: "memory:", port: 0 }), maxBufferedBytes: 20 },
+      {},
+      asVariable,
+    );
     try {
       const client = new StockClient(hub.url, { reconnection: false });
       await new Promise((resolve) => client.socket.io.once("close", resolve));
