@@ -50,7 +50,7 @@ export const ONCE_PER_ID: BrokenPromise = {
       name: "duplicate-answered-with-its-own-seq",
       file: "src/stores/ledger/intake.ts",
       find: '{ status: "duplicate", seq: first }',
-      replace: '{ status: "duplicate", seq: arrival.row.message.seq }',
+      replace: '{ status: "duplicate", seq: arrivals[index]?.row.message.seq ?? 0 }',
       caughtBy: { file: MEMORY, test: "stores an id once per queue and answers the first seq" },
     },
     {
