@@ -256,6 +256,52 @@ describe("consuming", () => {
   });
 });
 
+describe("a hub that takes small packets only", () => {
+  const MAX_PACKET_BYTES = 10_000;
+  /** As long in bytes as its number of characters allows. */
+  const messages = Array.from({ length: 200 }, (_, n) => deliveredMessage(`${"€".repeat(60)}${n}`, { leaseMs: 200 }));
+
+  beforeEach(() => {
+    const limits = { maxPayloadBytes: 5_000, maxBatch: 1_000, maxPacketBytes: MAX_PACKET_BYTES, maxPrefetch: 1_000 };
+    hub().welcome = { limits };
+  });
+
+  /** Holds every request of this name to the limit, and all of them together to few. */
+  function expectFewAndSmall(name: "ack" | "nack" | "extend"): void {
+    const sizes = hub()
+      .bodies(name)
+      .map((body) => Buffer.byteLength(JSON.stringify([name, body])));
+    expect(Math.max(...sizes)).toBeLessThan(MAX_PACKET_BYTES);
+    expect(sizes.length).toBeLessThan(20);
+  }
+
+  it.each([
+    ["ack", (): unknown => undefined],
+    ["nack", (): unknown => Promise.reject(new Error("\u0001".repeat(500)))],
+  ] as const)("gets each %s of many in several, of several queues as well", async (name, handler) => {
+    const client = connectClient();
+    for (const queue of ["north", "south"]) await client.consume(queue, handler, { prefetch: 1_000 });
+    const [north, south] = [messages.slice(0, 100), messages.slice(100)];
+    hub().send("deliver", [
+      { queue: "north", messages: north },
+      { queue: "south", messages: south },
+    ]);
+    await hub().until(() => hub().settled(name).length === messages.length);
+    expect(hub().settled(name)).toEqual(messages.map(({ id }) => `${id}#1`));
+    expectFewAndSmall(name);
+  });
+
+  it("is asked in several to extend the leases of many", async () => {
+    const work = gate();
+    await connectClient().consume("driver", () => work.opened, { prefetch: 1_000 });
+    hub().deliver("driver", ...messages);
+    await hub().until(() => hub().settled("extend").length === messages.length);
+    expect(hub().settled("extend")).toEqual(messages.map(({ id }) => `${id}#1`));
+    expectFewAndSmall("extend");
+    work.open();
+  });
+});
+
 describe("a lease", () => {
   it("is extended while its handler works, many in one request", async () => {
     const work = gate();

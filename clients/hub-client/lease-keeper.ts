@@ -1,6 +1,7 @@
 import { WaybillError } from "../../src/protocol/errors";
 import { ConnectionLost, type Connection } from "./connection";
 import type { Delivery, DeliveryOwner } from "./delivery";
+import { inPackets, refLength } from "./packet-room";
 import { settleErrorAt } from "./wire-guards";
 
 /** Milliseconds between two looks at the leases, at least. */
@@ -85,10 +86,11 @@ export class LeaseKeeper {
       }
       nextMs = Math.min(nextMs, delivery.extendAt);
     }
-    const maxBatch = this.connection.welcome?.limits.maxBatch ?? 1;
+    const limits = this.connection.welcome?.limits;
+    if (limits === undefined) return nextMs;
     for (const [leaseMs, due] of dueByLease) {
-      for (let start = 0; start < due.length; start += maxBatch) {
-        void this.request(owner, due.slice(start, start + maxBatch), leaseMs);
+      for (const packet of inPackets(due, limits, ({ id }) => refLength(id))) {
+        void this.request(owner, packet, leaseMs);
       }
     }
     return nextMs;

@@ -7,19 +7,13 @@ import { ConnectionLost, type Connection } from "./connection";
 import { Fifo } from "./fifo";
 import { Holds } from "./holds";
 import type { ClientSettings } from "./options";
-import { bytesOf, MAX_BYTES_PER_CHARACTER, writeOutgoing, type Outgoing } from "./outgoing";
+import { writeOutgoing, type Outgoing } from "./outgoing";
+import { exceedsPacket, PacketRoom } from "./packet-room";
 import { afterTurn } from "./turn";
 import { isFields, isRetryable, isWireError } from "./wire-guards";
 
 /** Packets that may be out unanswered: enough that the hub's next commit is never without work. */
 const MAX_PACKETS_IN_FLIGHT = 8;
-/** Bytes of a packet that are not its messages. */
-const ENVELOPE_BYTES = 1_024;
-/**
- * Characters of several messages in one packet, at the most. What V8 reads from a JSON text of 100 KiB or more it puts
- * among what lives long at once: at the hub, a packet's worth of garbage for each packet.
- */
-const MAX_BATCH_LENGTH = 96_000;
 /** Given up publishes after which the line is freed of them. */
 const SWEEP_EVERY = 1_000;
 
@@ -179,21 +173,17 @@ export class Outbox {
   /** The next messages in line that may travel together. */
   private takeBatch(limits: Limits): Unconfirmed[] {
     const maxBatch = Math.min(this.settings.maxBatch, limits.maxBatch);
-    // A packet over the hub's limit would end the connection.
-    const maxSize = Math.min(limits.maxPacketBytes / MAX_BYTES_PER_CHARACTER - ENVELOPE_BYTES, MAX_BATCH_LENGTH);
+    const room = new PacketRoom({ ...limits, maxBatch });
     const batch: Unconfirmed[] = [];
-    let size = 0;
     for (let entry = this.waiting.peek(); entry !== undefined; entry = this.waiting.peek()) {
       if (this.passesOver(entry, limits)) {
         this.waiting.shift();
         continue;
       }
-      const joins =
-        !entry.alone && batch[0]?.alone !== true && batch.length < maxBatch && size + entry.json.length <= maxSize;
-      if (batch.length > 0 && !joins) break;
+      const first = batch[0];
+      if ((first && (first.alone || entry.alone)) || !room.take(entry.json.length)) break;
       this.waiting.shift();
       batch.push(entry);
-      size += entry.json.length + 1;
     }
     return batch;
   }
@@ -201,7 +191,7 @@ export class Outbox {
   /** Whether there is nothing to send for this one: settled, put on hold, or refused here and now. */
   private passesOver(entry: Unconfirmed, limits: Limits): boolean {
     if (entry.settled || this.holds.join(entry)) return true;
-    if (!exceedsPacket(entry, limits.maxPacketBytes)) return false;
+    if (!exceedsPacket(entry.json, limits.maxPacketBytes)) return false;
     this.reject(entry, new WaybillError("TOO_LARGE", `"${entry.id}" is over maxPacketBytes of the hub.`));
     return true;
   }
@@ -304,10 +294,4 @@ function isOpen(entry: Unconfirmed): boolean {
 
 function jsonOf({ json }: Unconfirmed): string {
   return json;
-}
-
-/** Counts exactly only where the number of characters leaves it open. */
-function exceedsPacket({ json }: Unconfirmed, maxPacketBytes: number): boolean {
-  if (json.length * MAX_BYTES_PER_CHARACTER + ENVELOPE_BYTES <= maxPacketBytes) return false;
-  return bytesOf(json) + ENVELOPE_BYTES > maxPacketBytes;
 }

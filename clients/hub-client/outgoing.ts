@@ -4,8 +4,6 @@ import type { PublishMessage } from "../../src/protocol/wire";
 
 /** A payload nested deeper is taken for one that holds itself. */
 const MAX_DEPTH = 256;
-/** Bytes that one character of a JSON text can be in UTF-8. */
-export const MAX_BYTES_PER_CHARACTER = 3;
 
 /** A message as it travels, with what the outbox needs to know of it. */
 export interface Outgoing {
@@ -82,11 +80,6 @@ function refuseWhatJsonLacks(value: unknown, depth: number): void {
 
 function hasToJSON(value: object): value is { toJSON(): unknown } {
   return "toJSON" in value && typeof value.toJSON === "function";
-}
-
-/** Bytes of a text in UTF-8. */
-export function bytesOf(text: string): number {
-  return new TextEncoder().encode(text).length;
 }
 
 function invalid(message: string): WaybillError {

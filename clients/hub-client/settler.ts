@@ -1,8 +1,9 @@
 import { reasonOf, WaybillError, type WireError } from "../../src/protocol/errors";
-import type { SettleRef, SettleReply } from "../../src/protocol/wire";
+import type { Limits, SettleRef, SettleReply } from "../../src/protocol/wire";
 import { backoffDelay, RETRY_BACKOFF } from "./backoff";
 import { ConnectionLost, type Connection } from "./connection";
 import type { Delivery, DeliveryOwner, Verdict } from "./delivery";
+import { PacketRoom, refLength } from "./packet-room";
 import { afterTurn } from "./turn";
 import { isRetryable, settleErrorAt } from "./wire-guards";
 
@@ -67,19 +68,27 @@ export class Settler {
 
   private readonly flush = (): void => {
     this.flushing = false;
-    const maxBatch = this.connection.welcome?.limits.maxBatch ?? 1;
-    while (this.line.length > 0 && this.connection.connected && this.packetsInFlight < MAX_PACKETS_IN_FLIGHT) {
-      void this.send(this.takeBatch(maxBatch));
+    const limits = this.connection.welcome?.limits;
+    while (
+      limits &&
+      this.connection.connected &&
+      this.line.length > 0 &&
+      this.packetsInFlight < MAX_PACKETS_IN_FLIGHT
+    ) {
+      void this.send(this.takeBatch(limits));
     }
   };
 
   /** The next deliveries that share a verdict; mostly all are acks. Those that were revoked meanwhile fall out. */
-  private takeBatch(maxBatch: number): Delivery[] {
+  private takeBatch(limits: Limits): Delivery[] {
     const batch: Delivery[] = [];
     const rest: Delivery[] = [];
+    let room: PacketRoom | undefined;
     for (const delivery of this.line) {
       if (!delivery.isKnown) continue;
-      const joins = batch.length < maxBatch && sameVerdict(delivery.verdict, (batch[0] ?? delivery).verdict);
+      const { verdict, owner } = batch[0] ?? delivery;
+      room ??= new PacketRoom(limits, sharedLength(verdict));
+      const joins = sameVerdict(delivery.verdict, verdict) && room.take(lengthOf(delivery, owner.queue));
       (joins ? batch : rest).push(delivery);
     }
     this.line = rest;
@@ -149,6 +158,16 @@ export class Settler {
 /** @param queue the request's, which a delivery of it does not name once more. */
 function refOf({ id, attempt, owner }: Delivery, queue: string | undefined): SettleRef {
   return owner.queue === queue ? { id, attempt } : { id, attempt, queue: owner.queue };
+}
+
+/** Characters of its `refOf`. */
+function lengthOf({ id, owner }: Delivery, queue: string): number {
+  return owner.queue === queue ? refLength(id) : refLength(id, owner.queue);
+}
+
+/** Of what a request says once for all its deliveries, only the reason may be long: what JSON must escape in it counts twice. */
+function sharedLength(verdict: Verdict | undefined): number {
+  return typeof verdict === "object" ? 2 * (verdict.reason?.length ?? 0) : 0;
 }
 
 function nameOf(verdict: Verdict | undefined): "ack" | "nack" {
