@@ -45,7 +45,6 @@ export interface BrokerOptions extends Partial<Omit<BrokerSettings, "rules">> {
 }
 
 export class BrokerUnderTest {
-  readonly clock = new ManualClock();
   /** What the broker could tell no client. */
   readonly failures: unknown[] = [];
   /** By how much the clock was found to be set, each time. */
@@ -53,6 +52,7 @@ export class BrokerUnderTest {
   readonly broker: Broker;
 
   private constructor(
+    readonly clock: ManualClock,
     readonly store: Store,
     readonly rules: RuleBook,
     settings: Partial<BrokerSettings>,
@@ -60,7 +60,7 @@ export class BrokerUnderTest {
   ) {
     this.broker = new Broker(
       store,
-      this.clock,
+      clock,
       { ...SETTINGS, rules, ...settings },
       routeTable(routes.map(parseRoute)),
       {
@@ -72,8 +72,9 @@ export class BrokerUnderTest {
 
   static async open({ hubRules, routes = [], ...settings }: BrokerOptions = {}): Promise<BrokerUnderTest> {
     const rules = rulesWith({ ...RULES, ...hubRules });
-    const store = await openStore("memory:", { ...STORE_SETTINGS, rules }, () => {});
-    return new BrokerUnderTest(store, rules, settings, routes);
+    const clock = new ManualClock();
+    const store = await openStore("memory:", { ...STORE_SETTINGS, rules }, () => {}, clock);
+    return new BrokerUnderTest(clock, store, rules, settings, routes);
   }
 
   client(clientId: string, shown?: string, namespace = "/"): TestClient {

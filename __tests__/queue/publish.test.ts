@@ -183,3 +183,16 @@ test("numbers of a payload are doubles: a larger integer is rounded, and what is
   const stored = '{"exact":9007199254740991,"rounded":9007199254740992,"past":[null,null]}';
   expect(found).toMatchObject([{ message: { payload: stored } }]);
 });
+
+test("an id is remembered for as long when the clock is set forward, twice", async () => {
+  hub = await BrokerUnderTest.open();
+  const client = hub.client("acme");
+  await client.publish("m");
+  for (const id of ["a", "b"]) {
+    hub.clock.step(3_600_000);
+    await hub.clock.pass(SETTINGS.tickMs);
+    await client.publish(id);
+  }
+  expect(hub.steps).toEqual([3_600_000, 3_600_000]);
+  expect(await client.publishAll([{ id: "m", queue: "q", event: "e" }])).toMatchObject([{ status: "duplicate" }]);
+});

@@ -15,9 +15,7 @@ const ZERO = 0x30;
 export class IdWindow {
   private readonly generations: readonly [Generation, Generation];
   private youngNo: 0 | 1;
-  /** When the young one began, by the time of day, and by a clock that nobody sets; undefined: since before this start. */
   private since: number;
-  private steadySince: number | undefined;
   private readonly setMeta: Statement;
 
   constructor(
@@ -45,15 +43,11 @@ export class IdWindow {
     return former;
   }
 
-  /**
-   * Between transactions: starts a new generation when the young one is full or old enough.
-   *
-   * @param now the time of day, by which the next start goes on. @param steady milliseconds of a clock that nobody sets.
-   */
-  rotate(now: number, steady: number): void {
+  /** Between transactions: starts a new generation when the young one is full or old enough. */
+  rotate(now: number): void {
     const { dedupWindowMs, dedupMaxIds } = this.settings;
-    this.steadySince ??= steady - Math.max(0, now - this.since);
-    const isOld = steady - this.steadySince >= dedupWindowMs;
+    // Guard against a clock that was set back: the window would else not end for as long.
+    const isOld = now - this.since >= dedupWindowMs || now < this.since;
     if (this.young.size < dedupMaxIds && !isOld) return;
     const isIdle = this.young.size === 0 && this.older.size === 0;
     const next = this.youngNo === 0 ? 1 : 0;
@@ -67,7 +61,6 @@ export class IdWindow {
       this.youngNo = next;
     }
     this.since = now;
-    this.steadySince = steady;
   }
 
   /** Last in a transaction: writes what is to be remembered. */

@@ -105,7 +105,7 @@ export class SqliteFile {
   commit(calls: readonly Call[]): Calls[CallKind][1][] {
     for (const call of calls) if (call.kind === "queue") this.unfiled.push(call.argument);
     const now = this.time.now();
-    this.ids.rotate(now, this.time.steady());
+    this.ids.rotate(now);
     this.database.exec("BEGIN IMMEDIATE");
     const changesBefore = this.countChanges.get();
     let commits = this.commits;
