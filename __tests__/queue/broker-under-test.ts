@@ -58,16 +58,10 @@ export class BrokerUnderTest {
     settings: Partial<BrokerSettings>,
     routes: readonly string[],
   ) {
-    this.broker = new Broker(
-      store,
-      clock,
-      { ...SETTINGS, rules, ...settings },
-      routeTable(routes.map(parseRoute)),
-      {
-        failed: (what, error) => this.failures.push(what, error),
-        clockStepped: (byMs) => this.steps.push(byMs),
-      },
-    );
+    this.broker = new Broker(store, clock, { ...SETTINGS, rules, ...settings }, routeTable(routes.map(parseRoute)), {
+      failed: (what, error) => this.failures.push(what, error),
+      clockStepped: (byMs) => this.steps.push(byMs),
+    });
   }
 
   static async open({ hubRules, routes = [], ...settings }: BrokerOptions = {}): Promise<BrokerUnderTest> {
