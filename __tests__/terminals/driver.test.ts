@@ -2,6 +2,7 @@ import { connect, type HubClient } from "../../clients/hub-client";
 import { createSampleOrder, pickupMessage, progressMessage, readOrder } from "../../clients/terminal/order";
 import type { Hub } from "../../src/hub";
 import { startHub, stopHubs } from "../support/start-hub";
+import { waitUntil } from "../support/wait-until";
 import { StockClient } from "../support/stock-client";
 import { killTerminals, TerminalProcess } from "./terminal-process";
 
@@ -49,9 +50,8 @@ async function shop(
   return { client: acme, heard, until };
 }
 
-/** What is awaited comes about inside the hub, and no event tells of it. */
-async function untilHeld(hub: Hub, held: number): Promise<void> {
-  while (hub.counts().held !== held) await new Promise((resolve) => setTimeout(resolve, 10));
+function untilHeld(hub: Hub, held: number): Promise<void> {
+  return waitUntil(() => hub.counts().held === held);
 }
 
 test("by hand: sees an offer, takes it, delivers it", async () => {

@@ -3,6 +3,7 @@ import type { Deliver, PublishReply } from "../../src/protocol/wire";
 import { asVariable, readSettings } from "../../src/read-config";
 import { connectStock, StockClient } from "../support/stock-client";
 import { startHub, stopHubs } from "../support/start-hub";
+import { waitUntil } from "../support/wait-until";
 
 afterEach(stopHubs);
 
@@ -293,7 +294,3 @@ describe("limits on what one connection costs", () => {
     expect(await client.request("cancel")).toMatchObject({ ok: true });
   });
 });
-
-async function waitUntil(isTrue: () => boolean): Promise<void> {
-  while (!isTrue()) await new Promise((resolve) => setTimeout(resolve, 10));
-}

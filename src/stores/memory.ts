@@ -23,6 +23,7 @@ import type {
   Snapshot,
   StoredMessage,
 } from "./ledger/journal";
+import { RememberedIds, type RememberedId } from "./remembered-ids";
 import { TimeHeap } from "./time-heap";
 
 export interface MemoryJournalSettings {
@@ -68,15 +69,14 @@ export class MemoryJournal implements Journal {
   private readonly dead: DeadLetters;
   private readonly rooms = new Map<number, Room>();
   private readonly ended: { readonly queueNo: number; readonly ending: Ending }[] = [];
-  private ids = new Map<string, number>();
-  private olderIds = new Map<string, number>();
-  private idsSince = 0;
+  private readonly ids: RememberedIds;
 
   constructor(
     private readonly settings: MemoryJournalSettings,
     private readonly clock: Pick<Clock, "now" | "steady"> = systemClock,
   ) {
     this.dead = new DeadLetters(clock);
+    this.ids = new RememberedIds(settings, clock);
   }
 
   load(): Promise<Snapshot> {
@@ -98,7 +98,8 @@ export class MemoryJournal implements Journal {
   append(rows: readonly (AppendRow | RoomAppendRow)[]): Promise<readonly number[]> {
     return Promise.resolve(
       rows.map((row) => {
-        const first = this.rememberId(row);
+        const { seq, queueNo, id } = row.message;
+        const first = this.ids.remember({ queueNo, id: row.dedupId ?? id }, seq);
         if (first !== 0) return first;
         if ("copies" in row) {
           this.keepHistory({ ...row });
@@ -111,8 +112,8 @@ export class MemoryJournal implements Journal {
     );
   }
 
-  firstSeqs(ids: readonly { readonly queueNo: number; readonly id: string }[]): Promise<readonly number[]> {
-    return Promise.resolve(ids.map((each) => this.firstSeqOf(idKey(each)) ?? 0));
+  firstSeqs(ids: readonly RememberedId[]): Promise<readonly number[]> {
+    return Promise.resolve(ids.map((each) => this.ids.find(each)));
   }
 
   change(changes: readonly Change[]): Promise<void> {
@@ -370,25 +371,6 @@ export class MemoryJournal implements Journal {
     if (lane[at]?.seq === message.seq) lane.splice(at, 1);
   }
 
-  /** @returns the seq that the id had before, or 0. */
-  private rememberId({ message: { queueNo, id, seq }, dedupId }: AppendRow | RoomAppendRow): number {
-    const now = this.clock.steady();
-    if (now - this.idsSince >= this.settings.dedupWindowMs || this.ids.size >= this.settings.dedupMaxIds) {
-      this.olderIds = this.ids;
-      this.ids = new Map();
-      this.idsSince = now;
-    }
-    const key = idKey({ queueNo, id: dedupId ?? id });
-    const first = this.firstSeqOf(key);
-    if (first !== undefined) return first;
-    this.ids.set(key, seq);
-    return 0;
-  }
-
-  private firstSeqOf(key: string): number | undefined {
-    return this.ids.get(key) ?? this.olderIds.get(key);
-  }
-
   private keepHistory(row: HistoryRow): void {
     const room = this.roomOf(row.message.queueNo);
     room.history.push(row);
@@ -424,10 +406,6 @@ function placeOf(lane: readonly StoredMessage[], seq: number): number {
     else high = middle;
   }
   return low;
-}
-
-function idKey({ queueNo, id }: { readonly queueNo: number; readonly id: string }): string {
-  return `${queueNo}/${id}`;
 }
 
 function laneKey(queueNo: number, priority: number): string {

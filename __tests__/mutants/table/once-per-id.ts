@@ -34,7 +34,7 @@ export const ONCE_PER_ID: BrokenPromise = {
     },
     {
       name: "ids-of-all-queues-in-one-in-memory",
-      file: "src/stores/memory.ts",
+      file: "src/stores/remembered-ids.ts",
       find: "return `${queueNo}/${id}`;",
       replace: "return id;",
       caughtBy: { file: MEMORY, test: "stores an id once per queue and answers the first seq" },
