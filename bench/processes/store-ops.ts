@@ -7,12 +7,16 @@ export interface StoreRun {
   readonly messages: number;
 }
 
-/** CPU of the whole process, storage thread and all, in µs a message. */
-export interface StoreCosts {
-  readonly publish: number;
-  readonly lease: number;
-  readonly ack: number;
+export type Operation = "publish" | "lease" | "ack";
+
+/** What a message costs, in µs. */
+export interface Cost {
+  /** Until it is answered: a batch's, by its messages. */
+  elapsed: number;
+  /** Of the whole process, storage thread and all. */
+  cpu: number;
 }
+export type StoreCosts = Readonly<Record<Operation, Cost>>;
 
 const { file, queues, waiting } = JSON.parse(process.argv[2] ?? "{}") as {
   file: string;
@@ -32,16 +36,29 @@ async function main(): Promise<void> {
   const run = `run-${Date.now()}`;
 
   const work = async ({ messages }: StoreRun): Promise<StoreCosts> => {
-    const cost = { publish: 0, lease: 0, ack: 0 };
+    const costs: StoreCosts = {
+      publish: { elapsed: 0, cpu: 0 },
+      lease: { elapsed: 0, cpu: 0 },
+      ack: { elapsed: 0, cpu: 0 },
+    };
+    const measure = async (operation: Operation, task: () => Promise<unknown>): Promise<void> => {
+      const cost = costs[operation];
+      const cpuBefore = process.cpuUsage();
+      const before = performance.now();
+      await task();
+      cost.elapsed += ((performance.now() - before) * 1_000) / messages;
+      const { user, system } = process.cpuUsage(cpuBefore);
+      cost.cpu += (user + system) / messages;
+    };
     for (let done = 0; done < messages; done += BATCH) {
       const batch = Array.from({ length: BATCH }, () => {
         const each = number++;
         return orderMessage(each, queues, { id: `${run}-${each}`, publishedAt: Date.now(), dueAt: undefined });
       });
       const targets = batch.map(({ target }) => target);
-      cost.publish += await cpuOf(() => store.append(batch));
+      await measure("publish", () => store.append(batch));
       const deliveries: Delivery[] = [];
-      cost.lease += await cpuOf(async () => {
+      await measure("lease", async () => {
         for (const target of targets) {
           const request = { holder: "bench", client: "bench", limit: 1, limitBytes: Infinity };
           deliveries.push(...(await store.lease(target, [request], Date.now(), LEASE_MS)));
@@ -54,19 +71,11 @@ async function main(): Promise<void> {
         holder,
         settlement: { action: "ack" as const },
       }));
-      cost.ack += await cpuOf(() => store.settle(acks));
+      await measure("ack", () => store.settle(acks));
     }
-    return { publish: cost.publish / messages, lease: cost.lease / messages, ack: cost.ack / messages };
+    return costs;
   };
   answerBench({}, work, () => store.close());
-}
-
-/** CPU time that this takes until it has been answered, in µs. */
-async function cpuOf(task: () => Promise<unknown>): Promise<number> {
-  const before = process.cpuUsage();
-  await task();
-  const { user, system } = process.cpuUsage(before);
-  return user + system;
 }
 
 void main();

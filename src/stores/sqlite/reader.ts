@@ -57,10 +57,12 @@ export class Reader {
     private readonly marks: LeaseMarks,
     private readonly blocks: Blocks,
   ) {
+    // No LIMIT: what it yields is taken until there is enough. To SQLite a limit that is bound is part of the plan, and has
+    // it compile the statement anew each time.
     this.pageRows = database
       .prepare(
         `SELECT seq, iif(body = 0 AND room IS NULL AND error IS NULL, ${CONTENT_TEXT_SQL}, NULL), content_check, bytes, expires_at, attempts, failures
-         FROM messages WHERE queue = ? AND priority = ? AND due_at IS NULL AND seq > ? ORDER BY seq LIMIT ?`,
+         FROM messages WHERE queue = ? AND priority = ? AND due_at IS NULL AND seq > ? ORDER BY seq`,
       )
       .raw();
     this.dueRows = database
@@ -100,7 +102,7 @@ export class Reader {
         note(message.seq, message.bytes);
       }
     };
-    for (const row of this.pageRows.iterate(queueNo, priority, afterSeq, limit) as IterableIterator<PageRow>) {
+    for (const row of this.pageRows.iterate(queueNo, priority, afterSeq) as IterableIterator<PageRow>) {
       takeBlocked(row[0]);
       if (isFull()) break;
       this.packRow(packer, queueNo, row);
