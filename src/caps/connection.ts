@@ -24,8 +24,7 @@ export async function store(
   { line: { broker, session } }: CapsConnection,
   message: PublishMessage,
 ): Promise<{ status: "stored" | "duplicate" }> {
-  const [result] = await broker.publish(session, [message]);
-  if (result === undefined) throw new WaybillError("INTERNAL", "The hub gave no answer for a message.");
+  const result = await broker.publishAlone(session, message);
   if ("error" in result) throw WaybillError.fromWire(result.error);
   return { status: result.status };
 }

@@ -96,8 +96,18 @@ export class Broker {
    * @param messages as the protocol's schema has read them.
    */
   async publish(session: Session, messages: readonly PublishMessage[]): Promise<PublishResult[]> {
-    if (this.closed || session.heldCount === 0) this.refuseWhileDraining();
+    this.refuseNewWork(session);
     return this.publisher.publish(session, messages);
+  }
+
+  /**
+   * Stores a message that came alone, as `publish` does.
+   *
+   * @throws WaybillError where it is refused at once.
+   */
+  publishAlone(session: Session, message: PublishMessage): Promise<PublishResult> {
+    this.refuseNewWork(session);
+    return this.publisher.publishAlone(session, message);
   }
 
   /** Opens a session for a connection, or gives it the one that it shows and that still waits for its client. */
@@ -170,10 +180,13 @@ export class Broker {
     since: Since | undefined,
   ): Promise<Membership> {
     this.refuseWhileDraining();
+    // What was published before comes before: from the room's history, or not at all.
+    this.publisher.storeGathered();
     return this.rooms.join(session, room, clientId, since);
   }
 
   leave(session: Session, room: string, clientId: string | undefined): Promise<Membership> {
+    this.publisher.storeGathered();
     return this.rooms.leave(session, room, clientId);
   }
 
@@ -205,6 +218,7 @@ export class Broker {
   close(): void {
     this.closed = true;
     this.goDown();
+    this.publisher.storeGathered();
     this.ticking?.cancel();
     this.sessions.clear();
   }
@@ -223,6 +237,11 @@ export class Broker {
     this.draining = true;
     this.dispatcher.pause();
     this.handOver.stop();
+  }
+
+  /** A session that holds something may have to publish before it can ack, and a drain waits for that. */
+  private refuseNewWork(session: Session): void {
+    if (this.closed || session.heldCount === 0) this.refuseWhileDraining();
   }
 
   private refuseWhileDraining(): void {

@@ -1,4 +1,4 @@
-import { toWireError, WaybillError, type WireError } from "../protocol/errors";
+import { WaybillError } from "../protocol/errors";
 import { MAX_DELAY_MS } from "../protocol/fields";
 import { MessageIds } from "../protocol/message-ids";
 import { inboxOf } from "../protocol/names";
@@ -9,15 +9,15 @@ import {
   DEFAULT_PRIORITY,
   queueAddress,
   roomAddress,
-  sizeOf,
   type NewMessage,
   type QueueAddress,
   type RoomAddress,
 } from "./message";
+import { PublishPlan } from "./publish-plan";
 import { PublishRate } from "./publish-rate";
 import { describeTarget, type RouteTable } from "./routes";
 import type { Session } from "./session";
-import type { AppendResult, Store } from "./store";
+import type { Store } from "./store";
 
 export interface PublishSettings {
   /** Bytes of one message's payload as JSON. */
@@ -35,6 +35,7 @@ export class Publisher {
   private readonly rate: PublishRate;
   /** For messages that come without one. */
   private readonly ids = new MessageIds();
+  private gathered: Gathered | undefined;
 
   constructor(
     private readonly store: Store,
@@ -47,49 +48,84 @@ export class Publisher {
 
   /** Nothing is on its way to the store. */
   get idle(): boolean {
-    return this.unconfirmedBytes === 0;
+    return this.unconfirmedBytes === 0 && this.gathered === undefined;
   }
 
-  async publish({ identity, namespace }: Session, messages: readonly PublishMessage[]): Promise<PublishResult[]> {
-    this.rate.take(identity.clientId, messages.length);
-    const plan = this.plan(identity, namespace, messages);
-    const bytes = plan.append.reduce((sum, message) => sum + sizeOf(message), 0);
-    if (this.unconfirmedBytes > 0 && this.unconfirmedBytes + bytes > this.settings.maxUnconfirmedBytes) {
-      throw new WaybillError(
-        "RATE_LIMITED",
-        `${this.unconfirmedBytes} bytes of publishes are waiting to be stored: publish again later.`,
-      );
+  async publish(session: Session, messages: readonly PublishMessage[]): Promise<PublishResult[]> {
+    this.rate.take(session.identity.clientId, messages.length);
+    // What came before goes before.
+    this.storeGathered();
+    const plan = new PublishPlan();
+    const now = this.clock.now();
+    for (const message of messages) this.plan(plan, session, message, now);
+    const { unconfirmedBytes } = this;
+    if (!this.hasRoomFor(plan.bytes, unconfirmedBytes)) throw noRoom(unconfirmedBytes);
+    return this.carryOut(plan);
+  }
+
+  /**
+   * Stores a message that came alone. All of one turn of the event loop go to the store together: what is done once for a
+   * list would else be done for each of them.
+   *
+   * @throws WaybillError `RATE_LIMITED`.
+   */
+  publishAlone(session: Session, message: PublishMessage): Promise<PublishResult> {
+    this.rate.take(session.identity.clientId, 1);
+    const { sessions, messages, results } = (this.gathered ??= this.gather());
+    const place = messages.push(message) - 1;
+    sessions.push(session);
+    return results.then((all) => all[place] ?? NO_RESULT);
+  }
+
+  /** Sends what came alone in this turn on its way to the store. */
+  storeGathered(): void {
+    const { gathered } = this;
+    if (gathered === undefined) return;
+    this.gathered = undefined;
+    const plan = new PublishPlan();
+    const now = this.clock.now();
+    for (const [place, message] of gathered.messages.entries()) {
+      const session = gathered.sessions[place];
+      if (session === undefined) continue;
+      const before = this.unconfirmedBytes + plan.bytes;
+      this.plan(plan, session, message, now);
+      if (!this.hasRoomFor(this.unconfirmedBytes + plan.bytes - before, before)) plan.refuseLast(noRoom(before));
     }
+    gathered.answer(this.carryOut(plan));
+  }
+
+  private gather(): Gathered {
+    let answer: Gathered["answer"] = () => {};
+    const results = new Promise<PublishResult[]>((resolve) => (answer = resolve));
+    this.clock.soon(() => this.storeGathered());
+    return { sessions: [], messages: [], results, answer };
+  }
+
+  /** Whether so many bytes may go to the store beside others. Alone they may be as many as they like. */
+  private hasRoomFor(bytes: number, others: number): boolean {
+    return others === 0 || others + bytes <= this.settings.maxUnconfirmedBytes;
+  }
+
+  /** Given the plan alone: what else a suspended function knows, here all that was received, is kept in memory meanwhile. */
+  private async carryOut(plan: PublishPlan): Promise<PublishResult[]> {
+    const { bytes } = plan;
     this.unconfirmedBytes += bytes;
     try {
-      const appended = plan.append.length > 0 ? await this.store.append(plan.append) : [];
-      return plan.ids.map((id, index) => {
-        const error = plan.refused?.get(index);
-        return error ? { id, error } : resultOf(id, plan.ends[index - 1] ?? 0, plan.ends[index] ?? 0, appended);
-      });
+      return plan.results(plan.append.length > 0 ? await this.store.append(plan.append) : []);
     } finally {
       this.unconfirmedBytes -= bytes;
     }
   }
 
-  private plan(identity: Identity, namespace: string, messages: readonly PublishMessage[]): PublishPlan {
-    const now = this.clock.now();
-    const plan: PublishPlan = { append: [], ids: [], ends: [], refused: undefined };
-    for (const message of messages) {
-      const id = message.id ?? this.ids.next();
-      const stored = this.prepare(identity, namespace, message, id, now);
-      if (stored instanceof WaybillError) {
-        (plan.refused ??= new Map()).set(plan.ids.length, stored.toWire());
-      } else {
-        plan.append.push(stored);
-        for (const copy of this.routes(stored.target, message.event)) {
-          plan.append.push({ ...stored, target: copy, origin: stored.target });
-        }
-      }
-      plan.ids.push(id);
-      plan.ends.push(plan.append.length);
-    }
-    return plan;
+  private plan(plan: PublishPlan, { identity, namespace }: Session, message: PublishMessage, now: number): void {
+    const id = message.id ?? this.ids.next();
+    const stored = this.prepare(identity, namespace, message, id, now);
+    if (stored instanceof WaybillError) return plan.refuse(id, stored);
+    const copies = this.routes(stored.target, message.event);
+    plan.add(
+      stored,
+      copies.map((target) => ({ ...stored, target, origin: stored.target })),
+    );
   }
 
   /** @returns the message as it is to be stored, or why it is not. */
@@ -112,26 +148,21 @@ export class Publisher {
   }
 }
 
-/** What becomes of a batch, by the places of its messages. */
-interface PublishPlan {
-  /** Each message with its routed copies behind it. */
-  readonly append: NewMessage[];
-  readonly ids: string[];
-  /** Where in the list to append those of each message end: they begin where those before it end. */
-  readonly ends: number[];
-  /** Where there are any. */
-  refused: Map<number, WireError> | undefined;
+/** Messages that came alone in one turn, and the sessions that they came from. */
+interface Gathered {
+  readonly sessions: Session[];
+  readonly messages: PublishMessage[];
+  readonly results: Promise<PublishResult[]>;
+  readonly answer: (results: Promise<PublishResult[]>) => void;
 }
 
-/** A message is stored when it and all its routed copies are: after a failure, sending it again completes it. */
-function resultOf(id: string, first: number, end: number, appended: readonly AppendResult[]): PublishResult {
-  for (let index = first; index < end; index++) {
-    const result = appended[index];
-    if (result === undefined || "error" in result) return { id, error: toWireError(result?.error) };
-  }
-  const own = appended[first];
-  if (own === undefined || "error" in own) return { id, error: toWireError(own?.error) };
-  return { id, seq: own.seq, status: own.status };
+const NO_RESULT: PublishResult = { error: new WaybillError("INTERNAL", "The store gave no answer.").toWire() };
+
+function noRoom(waiting: number): WaybillError {
+  return new WaybillError(
+    "RATE_LIMITED",
+    `${waiting} bytes of publishes are waiting to be stored: publish again later.`,
+  );
 }
 
 function addressOf(namespace: string, message: PublishMessage): QueueAddress | RoomAddress {

@@ -1,18 +1,15 @@
-import type { PublishMessage, PublishResult, SettleOutcome, SettleStatus } from "../protocol/wire";
+import type { PublishResult, SettleOutcome, SettleStatus } from "../protocol/wire";
 
 /**
  * What a list's reply comes to where all went well, for clients that take it so: of 256 results most of the bytes, and of
  * the work of writing and reading them, would say the same again.
  */
 
-/** @returns the seqs of messages that were all stored now, under ids of their publisher's; undefined: there is more to say. */
-export function seqsOf(
-  messages: readonly PublishMessage[],
-  results: readonly PublishResult[],
-): readonly number[] | undefined {
+/** @returns the seqs of messages that were all stored now; undefined: there is more to say. */
+export function seqsOf(results: readonly PublishResult[]): readonly number[] | undefined {
   const seqs: number[] = [];
-  for (const [index, result] of results.entries()) {
-    if (!("seq" in result) || result.status !== "stored" || messages[index]?.id === undefined) return undefined;
+  for (const result of results) {
+    if (!("seq" in result) || result.status !== "stored") return undefined;
     seqs.push(result.seq);
   }
   return seqs;

@@ -130,35 +130,39 @@ export class Connection implements Receiver, Caller {
     this.socket.conn.close();
   }
 
-  private async receive(event: string, args: readonly unknown[]): Promise<void> {
+  private receive(event: string, args: readonly unknown[]): void {
     // Socket.IO hands over what was received in the turn in which the socket ended.
     if (!this.open) return;
     const last = args.at(-1);
     const reply = isReply(last) ? last : undefined;
     const argument = args[0] === reply ? undefined : args[0];
+    try {
+      this.replyLater(event, this.answer(event, argument), reply);
+    } catch (error) {
+      this.refuse(event, error, reply);
+    }
+  }
+
+  /** Apart from what has the argument: all of it would be kept until the answer is there. */
+  private replyLater(event: string, answer: Promise<object>, reply: Reply | undefined): void {
     this.inFlight++;
-    try {
-      await this.respond(event, argument, reply);
-    } catch (error) {
-      this.context.log.error({ ...this.names(), event, err: error }, "no answer");
-    } finally {
+    const end = (tell: () => void): void => {
       this.inFlight--;
-    }
+      try {
+        tell();
+      } catch (error) {
+        this.context.log.error({ ...this.names(), event, err: error }, "no answer");
+      }
+    };
+    answer.then(
+      (body) => end(() => reply?.({ ok: true, ...body })),
+      (error: unknown) => end(() => this.refuse(event, error, reply)),
+    );
   }
 
-  private async respond(event: string, argument: unknown, reply: ((reply: object) => void) | undefined): Promise<void> {
-    let body: object;
-    try {
-      body = await this.answer(event, argument);
-    } catch (error) {
-      return this.refuse(event, error, reply);
-    }
-    reply?.({ ok: true, ...body });
-  }
-
-  private answer(event: string, argument: unknown): object | Promise<object> {
+  private answer(event: string, argument: unknown): Promise<object> {
     const { maxInFlight } = this.context;
-    if (this.inFlight > maxInFlight) {
+    if (this.inFlight >= maxInFlight) {
       throw new WaybillError("RATE_LIMITED", `${maxInFlight} requests of this connection wait for their answer.`);
     }
     if (this.line.sentBinary && holdsBinary(argument)) {
@@ -171,7 +175,7 @@ export class Connection implements Receiver, Caller {
     return handler(this, argument);
   }
 
-  private refuse(event: string, error: unknown, reply?: (reply: object) => void): void {
+  private refuse(event: string, error: unknown, reply?: Reply): void {
     const wireError = toWireError(error);
     if (error instanceof WaybillError) this.context.log.debug({ ...this.names(), event, error: wireError }, "refused");
     else this.context.log.error({ ...this.names(), event, err: error }, "a request failed");
@@ -242,6 +246,8 @@ export class Connection implements Receiver, Caller {
   }
 }
 
-function isReply(value: unknown): value is (reply: object) => void {
+type Reply = (reply: object) => void;
+
+function isReply(value: unknown): value is Reply {
   return typeof value === "function";
 }

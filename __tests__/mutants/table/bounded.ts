@@ -1,5 +1,5 @@
 import type { BrokenPromise } from "../mutant";
-import { BROKER, CONSUME, MEMORY, PROMISES, PUBLISH, REQUESTS, SQLITE } from "./suites";
+import { ALONE, BROKER, CONSUME, MEMORY, PROMISES, PUBLISH, REQUESTS, SQLITE } from "./suites";
 
 const PAGING = "__tests__/stores/paging.test.ts";
 const UNUSED = "__tests__/stores/unused-queues.test.ts";
@@ -162,16 +162,23 @@ export const BOUNDED: BrokenPromise = {
     {
       name: "publish-rate-ignored",
       file: "src/queue/publisher.ts",
-      find: "this.rate.take(identity.clientId, messages.length);",
+      find: "this.rate.take(session.identity.clientId, messages.length);",
       replace: "",
       caughtBy: { file: PUBLISH, test: "is a second's worth at once, and then what time brings" },
     },
     {
       name: "unconfirmed-publishes-without-limit",
       file: "src/queue/publisher.ts",
-      find: "this.unconfirmedBytes + bytes > this.settings.maxUnconfirmedBytes",
-      replace: "bytes > this.settings.maxUnconfirmedBytes",
+      find: "others + bytes <= this.settings.maxUnconfirmedBytes",
+      replace: "bytes <= this.settings.maxUnconfirmedBytes",
       caughtBy: { file: PUBLISH, test: "publishes that wait for a slow store are bounded" },
+    },
+    {
+      name: "copies-of-a-refused-message-stored",
+      file: "src/queue/publish-plan.ts",
+      find: "for (const message of this.append.splice(from)) this.bytes -= sizeOf(message);",
+      replace: "for (const message of this.append.slice(from)) this.bytes -= sizeOf(message);",
+      caughtBy: { file: ALONE, test: "those for which there is no room are refused, with their copies" },
     },
     {
       name: "payload-without-limit",
@@ -190,7 +197,7 @@ export const BOUNDED: BrokenPromise = {
     {
       name: "requests-in-flight-without-limit",
       file: "src/transport/connection.ts",
-      find: "if (this.inFlight > maxInFlight) {",
+      find: "if (this.inFlight >= maxInFlight) {",
       replace: "if (this.inFlight < 0) {",
       caughtBy: { file: REQUESTS, test: "refuses requests past those that may wait for their answer" },
     },

@@ -71,7 +71,7 @@ export const CONFIRMED: BrokenPromise = {
     },
     {
       name: "routed-copy-lost-without-a-word",
-      file: "src/queue/publisher.ts",
+      file: "src/queue/publish-plan.ts",
       find: 'if (result === undefined || "error" in result) return { id, error: toWireError(result?.error) };',
       replace: "if (result === undefined) return { id, error: toWireError(undefined) };",
       caughtBy: { file: ROUTES, test: "a message is stored when all its copies are" },

@@ -1,4 +1,5 @@
 import type { BrokenPromise } from "../mutant";
+import { ALONE } from "./suites";
 
 const COUNTS = "__tests__/performance/counts.test.ts";
 const STATEMENTS = { file: COUNTS, test: "few statements a transaction" };
@@ -44,9 +45,16 @@ export const COSTS: BrokenPromise = {
     {
       name: "a-post-for-each-request",
       file: "src/stores/sqlite/sqlite-journal.ts",
-      find: "const last = parts.pop();",
-      replace: "const last = parts.pop();\n    (this.line as unknown as { post(): void }).post();",
+      find: "for (const change of changes) into.add(change);",
+      replace: "for (const change of changes) into.add(change);\n    (this.line as unknown as { post(): void }).post();",
       caughtBy: { file: COUNTS, test: "take few enough: posts" },
+    },
+    {
+      name: "an-append-for-each-message-that-comes-alone",
+      file: "src/queue/publisher.ts",
+      find: "sessions.push(session);",
+      replace: "sessions.push(session);\n    this.storeGathered();",
+      caughtBy: { file: ALONE, test: "messages that come alone in one turn go to the store together" },
     },
     {
       name: "an-answer-for-each-call",

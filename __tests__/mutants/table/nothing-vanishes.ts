@@ -1,5 +1,5 @@
 import type { BrokenPromise } from "../mutant";
-import { BLOCKS, BROKER, EXCLUSIVE, JOURNAL, MEMORY, QUEUE_RULES, SETTLEMENT, SQLITE } from "./suites";
+import { ALONE, BLOCKS, BROKER, EXCLUSIVE, JOURNAL, MEMORY, QUEUE_RULES, SETTLEMENT, SQLITE } from "./suites";
 
 export const NOTHING_VANISHES: BrokenPromise = {
   promise: "Nothing vanishes",
@@ -140,6 +140,13 @@ export const NOTHING_VANISHES: BrokenPromise = {
       caughtBy: { file: BROKER, test: "lets those publish that have something in hand, and waits for their acks" },
     },
     {
+      name: "drain-forgets-what-came-alone-in-its-turn",
+      file: "src/queue/publisher.ts",
+      find: "return this.unconfirmedBytes === 0 && this.gathered === undefined;",
+      replace: "return this.unconfirmedBytes === 0;",
+      caughtBy: { file: ALONE, test: "a drain waits for what came alone in its turn" },
+    },
+    {
       name: "drain-deals-more-work",
       file: "src/queue/dispatcher.ts",
       find: "this.paused = true;",
@@ -184,8 +191,9 @@ export const NOTHING_VANISHES: BrokenPromise = {
     {
       name: "bad-message-spoils-its-batch",
       file: "src/transport/handlers/publish.ts",
-      find: "if (!batch && first &&",
-      replace: "if (first &&",
+      find: "const isBrief = brief && refused.length === 0 &&",
+      replace:
+        "if (refused[0] !== undefined) throw WaybillError.fromWire(refused[0].error);\n  const isBrief = brief && refused.length === 0 &&",
       caughtBy: { file: "__tests__/transport/requests.test.ts", test: "answers a batch of nothing but bad messages" },
     },
     {

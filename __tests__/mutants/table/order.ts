@@ -1,5 +1,5 @@
 import type { BrokenPromise } from "../mutant";
-import { DISPATCHER, LEDGER, MEMORY, SQLITE } from "./suites";
+import { ALONE, DISPATCHER, LEDGER, MEMORY, SQLITE } from "./suites";
 
 export const ORDER: BrokenPromise = {
   promise: "Order",
@@ -77,6 +77,20 @@ export const ORDER: BrokenPromise = {
       find: "each.session.id === holder) + 1;",
       replace: "each.session.id === holder);",
       caughtBy: { file: DISPATCHER, test: "3 consumers of one queue begin in turn" },
+    },
+    {
+      name: "list-overtakes-what-came-alone-before-it",
+      file: "src/queue/publisher.ts",
+      find: "// What came before goes before.\n    this.storeGathered();",
+      replace: "",
+      caughtBy: { file: ALONE, test: "what comes alone goes before a list that comes after it" },
+    },
+    {
+      name: "join-overtakes-what-was-published-before-it",
+      file: "src/queue/broker.ts",
+      find: "from the room's history, or not at all.\n    this.publisher.storeGathered();",
+      replace: "",
+      caughtBy: { file: ALONE, test: "what comes alone for a room is there when a join after it is" },
     },
     {
       name: "client-publishes-out-of-order-after-a-cut",

@@ -1,4 +1,5 @@
 /** The files of tests that the table names more than once. */
+export const ALONE = "__tests__/queue/publish-alone.test.ts";
 export const BLOCKS = "__tests__/stores/blocks.test.ts";
 export const BROKER = "__tests__/queue/broker.test.ts";
 export const CLOCK = "__tests__/queue/clock.test.ts";

@@ -51,8 +51,8 @@ export const TIME: BrokenPromise = {
     {
       name: "delayed-message-ready-after-a-restart",
       file: "src/stores/sqlite/reader.ts",
-      find: "WHERE queue = ? AND priority = ? AND due_at IS NULL AND seq > ? ORDER BY seq LIMIT ?",
-      replace: "WHERE queue = ? AND priority = ? AND seq > ? ORDER BY seq LIMIT ?",
+      find: "WHERE queue = ? AND priority = ? AND due_at IS NULL AND seq > ? ORDER BY seq`",
+      replace: "WHERE queue = ? AND priority = ? AND seq > ? ORDER BY seq`",
       caughtBy: { file: SQLITE, test: `${AFTER_A_CRASH} holds back what is delayed` },
     },
     {
