@@ -46,7 +46,8 @@ export const COSTS: BrokenPromise = {
       name: "a-post-for-each-request",
       file: "src/stores/sqlite/sqlite-journal.ts",
       find: "for (const change of changes) into.add(change);",
-      replace: "for (const change of changes) into.add(change);\n    (this.line as unknown as { post(): void }).post();",
+      replace:
+        "for (const change of changes) into.add(change);\n    (this.line as unknown as { post(): void }).post();",
       caughtBy: { file: COUNTS, test: "take few enough: posts" },
     },
     {
