@@ -12,7 +12,7 @@ export function auditLedger(store: LedgerStore): void {
   const { directory, budget } = store["ledger"];
   let inMemory = 0;
   for (const queue of directory.allQueues()) {
-    inMemory += bytesOf(queue.waitingInMemory()) - bytesOf([...(queue["namesakes"]?.values() ?? [])].flat());
+    inMemory += bytesOf(queue.waitingInMemory()) - bytesOf(namesakesOf(queue));
     auditQueue(queue);
   }
   compare("the memory budget", budget["bytes"], inMemory);
@@ -30,9 +30,13 @@ function auditQueue(queue: QueueState): void {
     compare(`${address}: lane ${lane.priority} reserved`, claimed, list.length);
     if (isBusy || list.isBusy) throw new Error(`${address}: lane ${lane.priority} is never read again`);
   }
-  let aside = [...(queue["namesakes"]?.values() ?? [])].flat().length;
-  for (const { waiting } of queue["groups"]?.values() ?? []) aside += waiting.length + waiting.onDisk;
-  compare(`${address}: what waits for another`, queue["waiting"], aside);
+  let aside = namesakesOf(queue).length;
+  for (const { waiting } of queue["aside"]?.["groups"].values() ?? []) aside += waiting.length + waiting.onDisk;
+  compare(`${address}: what waits for another`, queue["aside"]?.count ?? 0, aside);
+}
+
+function namesakesOf(queue: QueueState): readonly StoredMessage[] {
+  return [...(queue["aside"]?.["namesakes"].values() ?? [])].flat();
 }
 
 function bytesOf(messages: Iterable<StoredMessage>): number {

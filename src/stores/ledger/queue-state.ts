@@ -2,10 +2,11 @@ import { IdTable } from "../../protocol/id-table";
 import { sizeOf, type Delivery, type QueueAddress } from "../../queue/message";
 import type { QueueRules } from "../../queue/queue-rules";
 import type { Settlement } from "../../queue/store";
-import { BusyGroup } from "./busy-group";
+import type { BusyGroup } from "./busy-group";
 import type { StoredMessage } from "./journal";
 import { Lane } from "./lane";
 import type { MemoryBudget } from "./memory-budget";
+import { SetAside } from "./set-aside";
 import type { WaitingList } from "./waiting-list";
 
 /** Settlements that are stored together, or not at all. */
@@ -51,13 +52,8 @@ export class QueueState {
   private arrivingReady = 0;
   /** Those that there are, highest priority first: mostly it is one. */
   private readonly lanes: Lane[] = [];
-  /** Where there are any; so are the two below. Most queues have none, and there may be a hundred thousand queues. */
-  private groups: Map<string, BusyGroup> | undefined;
-  /** Messages whose id equals that of one that is out: `(id, attempt)` must name one delivery. */
-  private namesakes: Map<string, StoredMessage[]> | undefined;
-  private waiting = 0;
-  /** Groups that may have messages of which only the place is kept. */
-  private spilled: Set<BusyGroup> | undefined;
+  /** Where there were any. Most queues have none, and there may be a hundred thousand queues. */
+  private aside: SetAside | undefined;
   /** Messages that went before an older one of lower priority since the oldest last went. */
   private passes = 0;
 
@@ -82,7 +78,7 @@ export class QueueState {
 
   /** Ready messages, on disk or in memory, with those that wait for their group. */
   get ready(): number {
-    let count = this.waiting;
+    let count = this.aside?.count ?? 0;
     for (const lane of this.lanes) count += lane.readyCount;
     return count;
   }
@@ -94,7 +90,7 @@ export class QueueState {
 
   /** Whether some of what is ready has to be read before it can go, or may have to. */
   get hasUnread(): boolean {
-    if (this.spilled !== undefined && this.spilled.size > 0) return true;
+    if (this.aside?.hasUnread) return true;
     for (const lane of this.lanes) if (lane.list.onDisk + lane.onDisk > 0) return true;
     return false;
   }
@@ -196,20 +192,7 @@ export class QueueState {
 
   /** Takes the oldest of those that wait for their group or a namesake. Returns as `takeOldest` does. */
   takeOldestAside(): StoredMessage | "unread" | undefined {
-    let oldest: { readonly seq: number; readonly take: () => StoredMessage | undefined } | undefined;
-    for (const { waiting } of this.groups?.values() ?? []) {
-      const seq = waiting.firstSeq;
-      if (seq !== undefined && seq < (oldest?.seq ?? Infinity)) oldest = { seq, take: () => waiting.shift() };
-    }
-    for (const messages of this.namesakes?.values() ?? []) {
-      const seq = messages[0]?.seq;
-      if (seq !== undefined && seq < (oldest?.seq ?? Infinity)) oldest = { seq, take: () => messages.shift() };
-    }
-    if (oldest === undefined) return undefined;
-    const message = oldest.take();
-    if (message === undefined) return "unread";
-    this.waiting--;
-    return message;
+    return this.aside?.takeOldest();
   }
 
   /** Puts a message that was taken back where it was. */
@@ -263,62 +246,50 @@ export class QueueState {
     }
   }
 
-  /** Marks a group busy with a message that waits for its turn or its next attempt. */
-  holdGroup(group: string, { seq, id }: Pick<StoredMessage, "seq" | "id">): void {
-    this.groups ??= new Map();
-    if (!this.groups.has(group)) this.groups.set(group, new BusyGroup(group, seq, id, this.budget));
+  /** Marks a group busy with a message that is out, or waits for its turn or its next attempt. */
+  holdGroup(group: string, message: Pick<StoredMessage, "seq" | "id">): void {
+    this.setAsides().holdGroup(group, message);
   }
 
   /** Which message holds a group; its id is undefined where it has still to be read. */
   groupHolder(group: string): Pick<BusyGroup, "seq" | "id"> | undefined {
-    return this.groups?.get(group);
+    return this.aside?.groupHolder(group);
   }
 
   /** Seqs of the messages that hold its groups. */
-  *groupHolders(): Iterable<number> {
-    for (const { seq } of this.groups?.values() ?? []) yield seq;
+  groupHolders(): Iterable<number> {
+    return this.aside?.groupHolders() ?? NONE;
   }
 
   /** The groups that have messages of which only the place is kept. */
-  *groupsOnDisk(): Iterable<BusyGroup> {
-    for (const group of this.spilled ?? []) {
-      if (group.waiting.onDisk === 0) this.spilled?.delete(group);
-      else yield group;
-    }
+  groupsOnDisk(): Iterable<BusyGroup> {
+    return this.aside?.groupsOnDisk() ?? NONE;
   }
 
   /** Takes in what was read of a group's waiting messages. */
   groupFetched(group: BusyGroup, wanted: readonly number[], messages: readonly StoredMessage[]): void {
-    const { gone, passed } = group.fetched(wanted, messages);
-    this.waiting -= gone;
-    if (passed !== "not waiting") this.groupPassed(group, passed);
+    this.aside?.groupFetched(group, wanted, messages);
   }
 
   /** Takes a message that waits in memory out. @returns it, or undefined when it is leased, delayed or on disk. */
   takeWaiting(row: Pick<StoredMessage, "priority" | "seq" | "group">): StoredMessage | undefined {
-    return this.lane(row.priority).list.remove(row) ?? this.takeAside(row);
+    return this.lane(row.priority).list.remove(row) ?? this.aside?.take(row);
   }
 
   /** The list that keeps only the place of a message; undefined: it is leased, delayed, past its lane's cursor, or in memory. */
   listWithPlaceOf(row: Pick<StoredMessage, "priority" | "seq" | "group">): WaitingList | undefined {
     const { list } = this.lane(row.priority);
-    if (list.hasPlace(row)) return list;
-    const waiting = row.group === undefined ? undefined : this.groups?.get(row.group)?.waiting;
-    return waiting?.hasPlace(row) ? waiting : undefined;
+    return list.hasPlace(row) ? list : this.aside?.listWithPlaceOf(row);
   }
 
   /** Forgets a message of which only the place is kept: it has ended. */
   forgetPlace(row: Pick<StoredMessage, "priority" | "seq" | "group">): void {
-    const list = this.listWithPlaceOf(row);
-    if (list?.forget(row) && list !== this.lane(row.priority).list) this.waiting--;
+    if (!this.lane(row.priority).list.forget(row)) this.aside?.forgetPlace(row);
   }
 
   /** Ends the hold of a message on its group, if it has one. */
   freeGroup({ group, seq }: Pick<StoredMessage, "group" | "seq">): void {
-    if (group === undefined) return;
-    const busy = this.groups?.get(group);
-    // The group passes on to its next message: freeing the rest would only have them parked again.
-    if (busy?.seq === seq) this.groupPassed(busy, busy.pass());
+    if (group !== undefined) this.aside?.freeGroup(group, seq);
   }
 
   /** The messages of an id that are in memory, out or waiting. */
@@ -331,9 +302,7 @@ export class QueueState {
   /** Messages in memory that wait: in lanes, for their group, and for a namesake. */
   *waitingInMemory(): Iterable<StoredMessage> {
     for (const lane of this.lanes) yield* lane.list.inMemory();
-    if (this.waiting === 0) return;
-    for (const group of this.groups?.values() ?? []) yield* group.waiting.inMemory();
-    for (const messages of this.namesakes?.values() ?? []) yield* messages;
+    if (this.aside !== undefined) yield* this.aside.inMemory();
   }
 
   /** Ready messages that go before this one, as far as is known without reading them. */
@@ -364,22 +333,14 @@ export class QueueState {
   }
 
   private setAside(message: StoredMessage): boolean {
-    const busy = message.group === undefined ? undefined : this.groups?.get(message.group);
-    if (busy !== undefined && busy.seq !== message.seq) {
-      busy.park(message);
-      if (busy.waiting.onDisk > 0) (this.spilled ??= new Set()).add(busy);
-      this.waiting++;
-      return true;
-    }
+    if (this.aside?.awaitGroup(message)) return true;
     if (this.leases.get(message.id) === undefined) return false;
-    // Its turn has come: the rest of its group does not go before it.
-    if (message.group !== undefined) this.holdGroup(message.group, message);
-    this.namesakes ??= new Map();
-    const namesakes = this.namesakes.get(message.id);
-    if (namesakes) namesakes.push(message);
-    else this.namesakes.set(message.id, [message]);
-    this.waiting++;
+    this.setAsides().awaitNamesake(message);
     return true;
+  }
+
+  private setAsides(): SetAside {
+    return (this.aside ??= new SetAside(this.budget, (message) => this.admit(message)));
   }
 
   /** @returns whether others of its id are ready now. */
@@ -387,37 +348,8 @@ export class QueueState {
     const { id } = lease.message;
     this.leases.delete(id);
     this.heldBytes -= sizeOf(lease.message);
-    const namesakes = this.namesakes?.get(id);
-    if (namesakes === undefined) return false;
-    this.namesakes?.delete(id);
-    for (const message of namesakes) this.readmit(message);
-    return true;
-  }
-
-  /** Makes a message that was set aside ready again. */
-  private readmit(message: StoredMessage): void {
-    this.waiting--;
-    this.admit(message);
-  }
-
-  private groupPassed(group: BusyGroup, passed: ReturnType<BusyGroup["pass"]>): void {
-    if (passed === undefined) this.groups?.delete(group.name);
-    else if (passed !== "pending") this.readmit(passed);
-  }
-
-  private takeAside(row: Pick<StoredMessage, "priority" | "group" | "seq">): StoredMessage | undefined {
-    if (this.waiting === 0) return undefined;
-    const group = row.group === undefined ? undefined : this.groups?.get(row.group);
-    const message = group?.waiting.remove(row) ?? this.takeNamesake(row.seq);
-    if (message) this.waiting--;
-    return message;
-  }
-
-  private takeNamesake(seq: number): StoredMessage | undefined {
-    for (const list of this.namesakes?.values() ?? []) {
-      const at = list.findIndex((message) => message.seq === seq);
-      if (at >= 0) return list.splice(at, 1)[0];
-    }
-    return undefined;
+    return this.aside?.releaseNamesakes(id) ?? false;
   }
 }
+
+const NONE: readonly never[] = [];
