@@ -1,10 +1,11 @@
 import { Manager, type Socket } from "socket.io-client";
 import { Decoder } from "socket.io-parser";
-import { reasonOf, WaybillError } from "../../src/protocol/errors";
+import { WaybillError } from "../../src/protocol/errors";
 import { SplicingEncoder, type JsonText } from "../../src/protocol/json-text";
-import type { ClientToHubEvents, Drain, Handshake, Refused, Welcome } from "../../src/protocol/wire";
+import type { ClientToHubEvents, Drain, Refused, Welcome } from "../../src/protocol/wire";
 import { backoffDelay, RETRY_BACKOFF } from "./backoff";
 import { Deferred } from "./deferred";
+import { Handshakes } from "./handshakes";
 import type { ClientSettings } from "./options";
 import { Unanswered } from "./unanswered";
 import {
@@ -69,8 +70,7 @@ export class Connection {
   private arrival = new Deferred<Welcome>();
   private readonly unanswered = new Unanswered();
   private timer: ReturnType<typeof setTimeout> | undefined;
-  /** What the attempt to connect sends its handshake with, while it waits for a token to put in. */
-  private awaitingToken: ((handshake: object) => void) | undefined;
+  private readonly handshakes: Handshakes;
   private failures = 0;
   /** What a draining hub asked for, in milliseconds; counts for the next attempt only. */
   private reconnectAfterMs = 0;
@@ -86,7 +86,8 @@ export class Connection {
       parser: { Encoder: SplicingEncoder, Decoder },
       transports: settings.transports,
     }).timeout(false);
-    this.socket = manager.socket(settings.namespace, { auth: (send) => this.sendHandshake(send) });
+    this.handshakes = new Handshakes(settings, (reason) => this.drop(reason));
+    this.socket = manager.socket(settings.namespace, { auth: (send) => this.handshakes.send(send, this.welcome) });
     this.listen();
   }
 
@@ -112,10 +113,9 @@ export class Connection {
   open(): void {
     if (this.phase !== "waiting") return;
     this.phase = "opening";
-    this.awaitingToken = undefined;
     const { requestTimeoutMs } = this.settings;
     this.setTimer(
-      () => this.drop(`no ${this.awaitingToken ? "token" : "welcome"} within ${requestTimeoutMs} ms`),
+      () => this.drop(`no ${this.handshakes.isAwaitingToken ? "token" : "welcome"} within ${requestTimeoutMs} ms`),
       requestTimeoutMs,
     );
     this.socket.connect();
@@ -182,6 +182,7 @@ export class Connection {
     if (this.phase === "closed") return;
     this.phase = "closed";
     this.clearTimer();
+    this.handshakes.end();
     this.socket.disconnect();
     this.first.reject(error);
     this.arrival.reject(error);
@@ -199,45 +200,6 @@ export class Connection {
     socket.on("refused", (packet: unknown) => this.onRefused(packet));
     socket.on("disconnect", (reason) => this.onLost(reason));
     socket.on("connect_error", (error) => this.onConnectError(error));
-  }
-
-  private sendHandshake(send: (handshake: object) => void): void {
-    const { token } = this.settings;
-    if (typeof token !== "function") {
-      send(this.handshake(token));
-      return;
-    }
-    this.awaitingToken = send;
-    Promise.resolve()
-      .then(token)
-      .then(
-        (fresh) => this.useToken(fresh),
-        // Whoever gives tokens may be away for a while, as the hub may.
-        (error: unknown) => {
-          if (this.awaitingToken === send) this.drop(`no token: ${reasonOf(error)}`);
-        },
-      );
-  }
-
-  /**
-   * Sends the handshake of the attempt that waits for a token, once: a second one on the same connection would end it.
-   * The token may be what a former attempt asked for in vain, so that a source that is slow in giving them will do.
-   */
-  private useToken(token: string): void {
-    const send = this.awaitingToken;
-    if (send === undefined || this.phase !== "opening") return;
-    this.awaitingToken = undefined;
-    send(this.handshake(token));
-  }
-
-  private handshake(token: string | undefined): Handshake {
-    const handshake: Handshake = { together: true, brief: true };
-    // A name that the hub made up is kept: the inbox of the next connection is then the same one.
-    const clientId = this.settings.clientId ?? this.welcome?.clientId;
-    if (clientId !== undefined) handshake.clientId = clientId;
-    if (token !== undefined) handshake.token = token;
-    if (this.welcome !== undefined) handshake.session = this.welcome.session;
-    return handshake;
   }
 
   private onWelcome(packet: unknown): void {
@@ -277,6 +239,7 @@ export class Connection {
     const refusal = connectRefusal(error, this.url, this.settings.namespace);
     if (refusal === undefined || mayConnectLater(refusal)) {
       this.phase = "waiting";
+      this.handshakes.end();
       this.retryLater(refusal === undefined ? error : WaybillError.fromWire(refusal));
       return;
     }
@@ -295,6 +258,7 @@ export class Connection {
     if (this.phase !== "opening" && this.phase !== "connected") return;
     const wasConnected = this.phase === "connected";
     this.phase = "waiting";
+    this.handshakes.end();
     if (wasConnected) {
       this.arrival = new Deferred();
       // What Socket.IO held back would go out on the next connection before its welcome.
