@@ -1,22 +1,28 @@
 import { WaybillError } from "../../src/protocol/errors";
 import type { PublishMessage, PublishResult } from "../../src/protocol/wire";
+import { identityOf } from "../../src/queue/identity";
 import type { NewMessage } from "../../src/queue/message";
 import { BrokerUnderTest, type BrokerOptions, type TestClient } from "./broker-under-test";
 import { settled } from "./manual-clock";
 
 let hub: BrokerUnderTest;
-/** What went to the store together, by ids. */
-let appends: string[][];
+/** What went to the store, in order: what was published together by its ids, and what was settled. */
+let writes: string[];
 
 afterEach(() => hub.close());
 
 async function open(options: BrokerOptions = {}): Promise<void> {
   hub = await BrokerUnderTest.open(options);
-  appends = [];
+  writes = [];
   const append = hub.store.append.bind(hub.store);
+  const settle = hub.store.settle.bind(hub.store);
   hub.store.append = (messages: readonly NewMessage[]) => {
-    appends.push(messages.map(({ id }) => id));
+    writes.push(messages.map(({ id }) => id).join(" "));
     return append(messages);
+  };
+  hub.store.settle = (requests) => {
+    writes.push(`settled ${requests.map(({ id }) => id).join(" ")}`);
+    return settle(requests);
   };
 }
 
@@ -36,64 +42,106 @@ test("messages that come alone in one turn go to the store together, in order, a
     { id: "a", seq: seqOfA, status: "duplicate" },
   ]);
   await publishAlone(one, "c");
-  expect(appends).toEqual([["a", "b", "a"], ["c"]]);
+  expect(writes).toEqual(["a b a", "c"]);
 });
 
-test("what comes alone goes before a list that comes after it in the same turn", async () => {
+describe("what comes alone goes before what comes after it in the same turn", () => {
+  test("before a list", async () => {
+    await open();
+    const client = await hub.consumer("d1");
+    const alone = publishAlone(client, "first");
+    const list = client.publishAll([{ id: "second", queue: "q", event: "e" }]);
+    await Promise.all([alone, list]);
+    await settled();
+    expect(client.ids).toEqual(["first", "second"]);
+  });
+
+  test.each(["ack", "nack"] as const)("before its client's %s, for which it may be the reason", async (request) => {
+    await open();
+    const [driver, bystander] = [await hub.consumer("d1"), hub.client("other")];
+    await driver.publish("job");
+    writes.length = 0;
+    const done = publishAlone(driver, "done");
+    const settling = hub.broker[request](driver.session, "q", driver.refs, {});
+    const other = publishAlone(bystander, "other");
+    await Promise.all([done, settling, other]);
+    expect(writes).toEqual(["done", "settled job", "other"]);
+  });
+
+  test("but others' acks send nobody's off before the end of the turn", async () => {
+    await open();
+    const [driver, shop] = [await hub.consumer("d1"), hub.client("acme")];
+    await driver.publish("job");
+    writes.length = 0;
+    const publishing = [publishAlone(shop, "a"), driver.ack("job"), publishAlone(shop, "b")];
+    await Promise.all(publishing);
+    expect(writes).toEqual(["settled job", "a b"]);
+  });
+
+  test("before a why", async () => {
+    await open();
+    const client = hub.client("acme");
+    const alone = publishAlone(client, "m");
+    const { messages } = await hub.broker.why(client.session, "m", "q");
+    expect(messages).toMatchObject([{ trace: { state: "ready" } }]);
+    await alone;
+  });
+});
+
+test("a message for a room is stored apart: nobody else waits for all of its members", async () => {
+  await open({ routes: ["/:copied -> /:room:r"] });
+  const client = hub.client("acme");
+  const publishing = [
+    publishAlone(client, "a"),
+    publishAlone(client, "to the room", toRoom),
+    publishAlone(client, "b"),
+    publishAlone(client, "by a route", { queue: "copied" }),
+    publishAlone(client, "c"),
+  ];
+  expect(await Promise.all(publishing)).toMatchObject(publishing.map(() => ({ status: "stored" })));
+  expect(writes).toEqual(["a", "to the room", "b", "by a route by a route", "c"]);
+});
+
+test("what comes alone is taken as from whom it came, whoever its session is for at the end of the turn", async () => {
   await open();
-  const client = await hub.consumer("d1");
-  const alone = publishAlone(client, "first");
-  const list = client.publishAll([{ id: "second", queue: "q", event: "e" }]);
-  await Promise.all([alone, list]);
-  await settled();
-  expect(client.ids).toEqual(["first", "second"]);
+  const client = hub.client("anonymous");
+  const alone = publishAlone(client, "m");
+  client.session.identity = identityOf("acme", {});
+  await alone;
+  const { found } = await hub.store.trace("m", "/", undefined);
+  expect(found).toMatchObject([{ message: { publisher: "anonymous" } }]);
 });
 
-test.each(["join", "leave"] as const)("what comes alone for a room is there when a %s after it is", async (request) => {
-  await open();
-  const member = hub.client("member");
-  if (request === "leave") await hub.broker.join(member.session, "r", undefined, undefined);
-  const alone = publishAlone(hub.client("chat"), "m", toRoom);
-  await (request === "join"
-    ? hub.broker.join(member.session, "r", undefined, undefined)
-    : hub.broker.leave(member.session, "r", undefined));
-  expect(await alone).toMatchObject({ status: "stored" });
-  await hub.broker.consume(member.session, "@member", { prefetch: 10, exclusive: false });
-  await settled();
-  expect(member.ids).toEqual(request === "join" ? [] : ["m"]);
-});
-
-test("one that is refused costs the others of its turn nothing", async () => {
+test("one that is refused is so at once, and costs the others of its turn nothing", async () => {
   await open();
   const client = hub.client("acme");
-  const results = await Promise.all([
-    publishAlone(client, "a"),
-    publishAlone(client, "late", { deliverAt: "2999-01-01T00:00:00Z" }),
-    publishAlone(client, "b"),
-  ]);
-  expect(results).toMatchObject([
+  const first = publishAlone(client, "a");
+  expect(() => publishAlone(client, "late", { deliverAt: "2999-01-01T00:00:00Z" })).toThrow("a year ahead");
+  expect(await Promise.all([first, publishAlone(client, "b")])).toMatchObject([
     { status: "stored" },
-    { id: "late", error: { code: "INVALID" } },
     { status: "stored" },
   ]);
 });
 
-test("those for which there is no room are refused, with their copies, and what is smaller goes on", async () => {
+test("bytes of what waits for the end of the turn are bounded, with those of copies", async () => {
   await open({ maxUnconfirmedBytes: 2_000, routes: ["/:q -> /:copies"] });
   const client = hub.client("acme");
-  const results = await Promise.all([
-    publishAlone(client, "a", { payload: "x".repeat(300) }),
-    publishAlone(client, "large", { payload: "x".repeat(600) }),
-    publishAlone(client, "b"),
-  ]);
-  expect(results).toMatchObject([
-    { id: "a", status: "stored" },
-    { id: "large", error: { code: "RATE_LIMITED", retryable: true } },
-    { id: "b", status: "stored" },
-  ]);
-  expect(appends).toEqual([["a", "a", "b", "b"]]);
-  // It counts no more: what comes when nothing is on its way may be of any size.
+  const a = publishAlone(client, "a", { payload: "x".repeat(300) });
+  expect(() => publishAlone(client, "large", { payload: "x".repeat(600) })).toThrow("bytes of publishes are waiting");
+  const b = publishAlone(client, "b");
+  expect(await Promise.all([a, b])).toMatchObject([{ status: "stored" }, { status: "stored" }]);
+  expect(writes).toEqual(["a a b b"]);
+  // What comes when nothing is on its way may be of any size.
   expect(await publishAlone(client, "large", { payload: "x".repeat(9_000) })).toMatchObject({ status: "stored" });
+});
+
+test("many bytes go to the store before the end of the turn", async () => {
+  await open({ maxUnconfirmedBytes: 2 ** 24, maxPayloadBytes: 2 ** 21 });
+  const client = hub.client("acme");
+  const publishing = ["a", "b", "c"].map((id) => publishAlone(client, id, { payload: "x".repeat(600_000) }));
+  expect(writes).toEqual(["a b"]);
+  await Promise.all(publishing);
+  expect(writes).toEqual(["a b", "c"]);
 });
 
 test("a client's rate counts each of them, and refuses those past it at once", async () => {
@@ -136,6 +184,6 @@ test("a hub that closes still stores what came alone in its turn", async () => {
   await open();
   const alone = publishAlone(hub.client("acme"), "a");
   hub.broker.close();
-  expect(appends).toEqual([["a"]]);
+  expect(writes).toEqual(["a"]);
   expect(await alone).toMatchObject({ status: "stored" });
 });

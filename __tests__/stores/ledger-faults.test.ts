@@ -37,6 +37,17 @@ test("a refused append leaves no trace", async () => {
   expect(await ledger.drain()).toEqual(numbered(5).map(({ id }) => id));
 });
 
+test("where an append is refused, what was not let in hears its own reason, and not the journal's", async () => {
+  await open({ rules: rulesWith({ maxMessages: 2 }) });
+  await store.append(numbered(2));
+  const batch = [message("too many"), message("b", { target: queueAddress("/", "elsewhere") })];
+  expect(await ledger.whileFailing(() => store.append(batch))).toMatchObject({
+    status: "fulfilled",
+    value: [{ error: { code: "QUEUE_FULL" } }, { error: failed }],
+  });
+  expect(await store.append(batch)).toMatchObject([{ error: { code: "QUEUE_FULL" } }, { status: "stored" }]);
+});
+
 test.each([
   ["ack", ack],
   ["retry", { action: "retry", dueAt: NOW + 1_000, error: "failed" }],

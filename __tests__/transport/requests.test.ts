@@ -98,6 +98,32 @@ it("answers a batch of nothing but bad messages", async () => {
   expect(reply).toMatchObject({ ok: true, results: [{ error: {} }, { error: {} }], durability: "memory" });
 });
 
+it("tells of bad messages, and not of the rate, where a list has no others", async () => {
+  const { client } = await startWithClient({ maxPublishPerSecond: 1 });
+  const two = [1, 2].map((no) => ({ id: `m-${no}`, queue: "q", event: "e" }));
+  expect(await client.request("publish", { messages: two })).toMatchObject({ ok: true });
+  const reply = await client.request("publish", { messages: [{}] });
+  expect(reply).toMatchObject({ ok: true, results: [{ error: { code: "INVALID" } }] });
+  expect(await client.request("publish", two[0])).toMatchObject({ ok: false, error: { code: "RATE_LIMITED" } });
+});
+
+it("goes on where a log fails as a request is refused", async () => {
+  const errors: string[] = [];
+  const log = {
+    debug: (_fields: object, text: string) => {
+      if (text === "refused") throw new Error("no space for the log");
+    },
+    info: () => {},
+    warn: () => {},
+    error: (_fields: object, text: string) => void errors.push(text),
+  };
+  const { client } = await startWithClient({ log });
+  client.socket.emit("publish", { queue: "q" });
+  client.socket.emit("cancel", { queue: 7 });
+  expect(await client.request("publish", { queue: "q", event: "e" })).toMatchObject({ ok: true });
+  expect(errors).toEqual(["no answer", "no answer"]);
+});
+
 it("refuses a message that comes alone as a whole: ok always means stored", async () => {
   const { client } = await startWithClient();
   const tooLarge = { queue: "q", event: "e", payload: "x".repeat(1_048_576) };

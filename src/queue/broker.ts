@@ -101,7 +101,7 @@ export class Broker {
   }
 
   /**
-   * Stores a message that came alone, as `publish` does.
+   * Stores a message that came alone, as `publish` does one of a list.
    *
    * @throws WaybillError where it is refused at once.
    */
@@ -147,6 +147,7 @@ export class Broker {
    * did so of late. Empty when nothing is known of it. For operators.
    */
   async why(session: Session, id: string, queueName: string | undefined): Promise<Found> {
+    this.publisher.storeGathered();
     return this.inquiry.find(session, id, queueName);
   }
 
@@ -156,10 +157,13 @@ export class Broker {
   }
 
   ack(session: Session, queueName: string, refs: readonly SettleRef[]): Promise<SettleOutcome[]> {
+    // What it published before is stored before: it may have come of what is acked.
+    this.publisher.storeGathered(session);
     return this.settler.ack(session, queueName, refs);
   }
 
   nack(session: Session, queueName: string, refs: readonly SettleRef[], nack: Nack): Promise<SettleOutcome[]> {
+    this.publisher.storeGathered(session);
     return this.settler.nack(session, queueName, refs, nack);
   }
 
@@ -180,13 +184,10 @@ export class Broker {
     since: Since | undefined,
   ): Promise<Membership> {
     this.refuseWhileDraining();
-    // What was published before comes before: from the room's history, or not at all.
-    this.publisher.storeGathered();
     return this.rooms.join(session, room, clientId, since);
   }
 
   leave(session: Session, room: string, clientId: string | undefined): Promise<Membership> {
-    this.publisher.storeGathered();
     return this.rooms.leave(session, room, clientId);
   }
 

@@ -3,6 +3,8 @@ import type { PublishResult } from "../protocol/wire";
 import { sizeOf, type NewMessage } from "./message";
 import type { AppendResult } from "./store";
 
+type Address = NewMessage["target"];
+
 /** What becomes of messages that go to the store together: each is to be stored, with the copies that routes ask for, or refused. */
 export class PublishPlan {
   /** Each message with its copies behind it. */
@@ -15,25 +17,16 @@ export class PublishPlan {
   /** Where there are any, by place. */
   private refused: Map<number, WireError> | undefined;
 
-  /** @param copies of it, for the store as well. */
-  add(message: NewMessage, copies: Iterable<NewMessage>): void {
-    this.push(message);
-    for (const copy of copies) this.push(copy);
-    this.end(message.id);
+  /** @param copies where it goes as well. @returns its place. */
+  add(message: NewMessage, copies: readonly Address[]): number {
+    this.append.push(message);
+    for (const target of copies) this.append.push({ ...message, target, origin: message.target });
+    this.bytes += sizeOf(message) * (1 + copies.length);
+    return this.end(message.id);
   }
 
   refuse(id: string, error: WaybillError): void {
-    (this.refused ??= new Map()).set(this.ids.length, error.toWire());
-    this.end(id);
-  }
-
-  /** Refuses the message that was added last. */
-  refuseLast(error: WaybillError): void {
-    const id = this.ids.pop() ?? "";
-    this.ends.pop();
-    const from = this.ends[this.ends.length - 1] ?? 0;
-    for (const message of this.append.splice(from)) this.bytes -= sizeOf(message);
-    this.refuse(id, error);
+    (this.refused ??= new Map()).set(this.end(id), error.toWire());
   }
 
   /** @param appended what became of the list to append. @returns what became of the messages, in order. */
@@ -44,14 +37,9 @@ export class PublishPlan {
     });
   }
 
-  private push(message: NewMessage): void {
-    this.append.push(message);
-    this.bytes += sizeOf(message);
-  }
-
-  private end(id: string): void {
-    this.ids.push(id);
+  private end(id: string): number {
     this.ends.push(this.append.length);
+    return this.ids.push(id) - 1;
   }
 }
 

@@ -4,11 +4,12 @@ import { MessageIds } from "../protocol/message-ids";
 import { inboxOf } from "../protocol/names";
 import type { PublishMessage, PublishResult } from "../protocol/wire";
 import type { Clock } from "./clock";
-import type { Identity } from "./identity";
 import {
   DEFAULT_PRIORITY,
+  isRoomAddress,
   queueAddress,
   roomAddress,
+  sizeOf,
   type NewMessage,
   type QueueAddress,
   type RoomAddress,
@@ -48,7 +49,7 @@ export class Publisher {
 
   /** Nothing is on its way to the store. */
   get idle(): boolean {
-    return this.unconfirmedBytes === 0 && this.gathered === undefined;
+    return this.unconfirmedBytes === 0;
   }
 
   async publish(session: Session, messages: readonly PublishMessage[]): Promise<PublishResult[]> {
@@ -57,9 +58,13 @@ export class Publisher {
     this.storeGathered();
     const plan = new PublishPlan();
     const now = this.clock.now();
-    for (const message of messages) this.plan(plan, session, message, now);
-    const { unconfirmedBytes } = this;
-    if (!this.hasRoomFor(plan.bytes, unconfirmedBytes)) throw noRoom(unconfirmedBytes);
+    for (const message of messages) {
+      const id = message.id ?? this.ids.next();
+      const stored = this.prepare(session, message, id, now);
+      if (stored instanceof WaybillError) plan.refuse(id, stored);
+      else plan.add(stored, this.routes(stored.target, stored.event));
+    }
+    this.reserve(plan.bytes);
     return this.carryOut(plan);
   }
 
@@ -67,71 +72,77 @@ export class Publisher {
    * Stores a message that came alone. All of one turn of the event loop go to the store together: what is done once for a
    * list would else be done for each of them.
    *
-   * @throws WaybillError `RATE_LIMITED`.
+   * @throws WaybillError where it is refused at once.
    */
   publishAlone(session: Session, message: PublishMessage): Promise<PublishResult> {
     this.rate.take(session.identity.clientId, 1);
-    const { sessions, messages, results } = (this.gathered ??= this.gather());
-    const place = messages.push(message) - 1;
-    sessions.push(session);
+    const stored = this.prepare(session, message, message.id ?? this.ids.next(), this.clock.now());
+    if (stored instanceof WaybillError) throw stored;
+    const copies = this.routes(stored.target, stored.event);
+    this.reserve(sizeOf(stored) * (1 + copies.length));
+    if (isRoomAddress(stored.target) || copies.some(isRoomAddress)) return this.storeApart(stored, copies);
+    const { plan, sessions, results } = (this.gathered ??= this.gather());
+    const place = plan.add(stored, copies);
+    sessions.add(session);
+    if (plan.bytes >= GATHERED_BYTES) this.storeGathered();
     return results.then((all) => all[place] ?? NO_RESULT);
   }
 
-  /** Sends what came alone in this turn on its way to the store. */
-  storeGathered(): void {
+  /**
+   * Sends what came alone in this turn on its way to the store.
+   *
+   * @param session where something of it came from this one; left out: in any case.
+   */
+  storeGathered(session?: Session): void {
     const { gathered } = this;
-    if (gathered === undefined) return;
+    if (gathered === undefined || (session !== undefined && !gathered.sessions.has(session))) return;
     this.gathered = undefined;
+    gathered.answer(this.carryOut(gathered.plan));
+  }
+
+  /** Nobody else is to wait until all members of a room have theirs. */
+  private storeApart(message: NewMessage, copies: readonly NewMessage["target"][]): Promise<PublishResult> {
+    this.storeGathered();
     const plan = new PublishPlan();
-    const now = this.clock.now();
-    for (const [place, message] of gathered.messages.entries()) {
-      const session = gathered.sessions[place];
-      if (session === undefined) continue;
-      const before = this.unconfirmedBytes + plan.bytes;
-      this.plan(plan, session, message, now);
-      if (!this.hasRoomFor(this.unconfirmedBytes + plan.bytes - before, before)) plan.refuseLast(noRoom(before));
-    }
-    gathered.answer(this.carryOut(plan));
+    plan.add(message, copies);
+    return this.carryOut(plan).then(([result]) => result ?? NO_RESULT);
   }
 
   private gather(): Gathered {
     let answer: Gathered["answer"] = () => {};
     const results = new Promise<PublishResult[]>((resolve) => (answer = resolve));
     this.clock.soon(() => this.storeGathered());
-    return { sessions: [], messages: [], results, answer };
+    return { plan: new PublishPlan(), sessions: new Set(), results, answer };
   }
 
-  /** Whether so many bytes may go to the store beside others. Alone they may be as many as they like. */
-  private hasRoomFor(bytes: number, others: number): boolean {
-    return others === 0 || others + bytes <= this.settings.maxUnconfirmedBytes;
+  /**
+   * Counts bytes as on their way to the store.
+   *
+   * @throws WaybillError `RATE_LIMITED` when there are too many already. What comes alone may be of any size.
+   */
+  private reserve(bytes: number): void {
+    const waiting = this.unconfirmedBytes;
+    if (waiting > 0 && waiting + bytes > this.settings.maxUnconfirmedBytes) {
+      throw new WaybillError(
+        "RATE_LIMITED",
+        `${waiting} bytes of publishes are waiting to be stored: publish again later.`,
+      );
+    }
+    this.unconfirmedBytes += bytes;
   }
 
   /** Given the plan alone: what else a suspended function knows, here all that was received, is kept in memory meanwhile. */
   private async carryOut(plan: PublishPlan): Promise<PublishResult[]> {
-    const { bytes } = plan;
-    this.unconfirmedBytes += bytes;
     try {
       return plan.results(plan.append.length > 0 ? await this.store.append(plan.append) : []);
     } finally {
-      this.unconfirmedBytes -= bytes;
+      this.unconfirmedBytes -= plan.bytes;
     }
-  }
-
-  private plan(plan: PublishPlan, { identity, namespace }: Session, message: PublishMessage, now: number): void {
-    const id = message.id ?? this.ids.next();
-    const stored = this.prepare(identity, namespace, message, id, now);
-    if (stored instanceof WaybillError) return plan.refuse(id, stored);
-    const copies = this.routes(stored.target, message.event);
-    plan.add(
-      stored,
-      copies.map((target) => ({ ...stored, target, origin: stored.target })),
-    );
   }
 
   /** @returns the message as it is to be stored, or why it is not. */
   private prepare(
-    identity: Identity,
-    namespace: string,
+    { identity, namespace }: Session,
     message: PublishMessage,
     id: string,
     now: number,
@@ -148,22 +159,18 @@ export class Publisher {
   }
 }
 
-/** Messages that came alone in one turn, and the sessions that they came from. */
+/** Bytes of what came alone, as `sizeOf` counts, past which it goes to the store before the end of the turn. */
+const GATHERED_BYTES = 2 ** 20;
+
+/** What came alone in one turn. */
 interface Gathered {
-  readonly sessions: Session[];
-  readonly messages: PublishMessage[];
+  readonly plan: PublishPlan;
+  readonly sessions: Set<Session>;
   readonly results: Promise<PublishResult[]>;
   readonly answer: (results: Promise<PublishResult[]>) => void;
 }
 
 const NO_RESULT: PublishResult = { error: new WaybillError("INTERNAL", "The store gave no answer.").toWire() };
-
-function noRoom(waiting: number): WaybillError {
-  return new WaybillError(
-    "RATE_LIMITED",
-    `${waiting} bytes of publishes are waiting to be stored: publish again later.`,
-  );
-}
 
 function addressOf(namespace: string, message: PublishMessage): QueueAddress | RoomAddress {
   if (message.room !== undefined) return roomAddress(namespace, message.room);

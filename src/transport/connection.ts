@@ -139,25 +139,32 @@ export class Connection implements Receiver, Caller {
     try {
       this.replyLater(event, this.answer(event, argument), reply);
     } catch (error) {
-      this.refuse(event, error, reply);
+      this.tell(event, () => this.refuse(event, error, reply));
     }
   }
 
   /** Apart from what has the argument: all of it would be kept until the answer is there. */
   private replyLater(event: string, answer: Promise<object>, reply: Reply | undefined): void {
     this.inFlight++;
-    const end = (tell: () => void): void => {
-      this.inFlight--;
-      try {
-        tell();
-      } catch (error) {
-        this.context.log.error({ ...this.names(), event, err: error }, "no answer");
-      }
-    };
     answer.then(
-      (body) => end(() => reply?.({ ok: true, ...body })),
-      (error: unknown) => end(() => this.refuse(event, error, reply)),
+      (body) => {
+        this.inFlight--;
+        this.tell(event, () => reply?.({ ok: true, ...body }));
+      },
+      (error: unknown) => {
+        this.inFlight--;
+        this.tell(event, () => this.refuse(event, error, reply));
+      },
     );
+  }
+
+  /** Nothing of one request may end the hub. */
+  private tell(event: string, tell: () => void): void {
+    try {
+      tell();
+    } catch (error) {
+      this.context.log.error({ ...this.names(), event, err: error }, "no answer");
+    }
   }
 
   private answer(event: string, argument: unknown): Promise<object> {

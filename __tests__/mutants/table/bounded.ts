@@ -169,16 +169,16 @@ export const BOUNDED: BrokenPromise = {
     {
       name: "unconfirmed-publishes-without-limit",
       file: "src/queue/publisher.ts",
-      find: "others + bytes <= this.settings.maxUnconfirmedBytes",
-      replace: "bytes <= this.settings.maxUnconfirmedBytes",
+      find: "waiting + bytes > this.settings.maxUnconfirmedBytes",
+      replace: "bytes > this.settings.maxUnconfirmedBytes",
       caughtBy: { file: PUBLISH, test: "publishes that wait for a slow store are bounded" },
     },
     {
-      name: "copies-of-a-refused-message-stored",
-      file: "src/queue/publish-plan.ts",
-      find: "for (const message of this.append.splice(from)) this.bytes -= sizeOf(message);",
-      replace: "for (const message of this.append.slice(from)) this.bytes -= sizeOf(message);",
-      caughtBy: { file: ALONE, test: "those for which there is no room are refused, with their copies" },
+      name: "copies-not-among-what-waits-for-the-store",
+      file: "src/queue/publisher.ts",
+      find: "this.reserve(sizeOf(stored) * (1 + copies.length));",
+      replace: "this.reserve(sizeOf(stored));",
+      caughtBy: { file: ALONE, test: "bytes of what waits for the end of the turn are bounded" },
     },
     {
       name: "payload-without-limit",

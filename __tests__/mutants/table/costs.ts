@@ -53,8 +53,8 @@ export const COSTS: BrokenPromise = {
     {
       name: "an-append-for-each-message-that-comes-alone",
       file: "src/queue/publisher.ts",
-      find: "sessions.push(session);",
-      replace: "sessions.push(session);\n    this.storeGathered();",
+      find: "sessions.add(session);",
+      replace: "sessions.add(session);\n    this.storeGathered();",
       caughtBy: { file: ALONE, test: "messages that come alone in one turn go to the store together" },
     },
     {

@@ -1,5 +1,5 @@
 import type { BrokenPromise } from "../mutant";
-import { ALONE, BLOCKS, BROKER, EXCLUSIVE, JOURNAL, MEMORY, QUEUE_RULES, SETTLEMENT, SQLITE } from "./suites";
+import { ALONE, BLOCKS, BROKER, EXCLUSIVE, JOURNAL, MEMORY, QUEUE_RULES, REQUESTS, SETTLEMENT, SQLITE } from "./suites";
 
 export const NOTHING_VANISHES: BrokenPromise = {
   promise: "Nothing vanishes",
@@ -142,8 +142,8 @@ export const NOTHING_VANISHES: BrokenPromise = {
     {
       name: "drain-forgets-what-came-alone-in-its-turn",
       file: "src/queue/publisher.ts",
-      find: "return this.unconfirmedBytes === 0 && this.gathered === undefined;",
-      replace: "return this.unconfirmedBytes === 0;",
+      find: "return this.unconfirmedBytes === 0;",
+      replace: "return this.unconfirmedBytes === 0 || this.gathered !== undefined;",
       caughtBy: { file: ALONE, test: "a drain waits for what came alone in its turn" },
     },
     {
@@ -195,6 +195,21 @@ export const NOTHING_VANISHES: BrokenPromise = {
       replace:
         "if (refused[0] !== undefined) throw WaybillError.fromWire(refused[0].error);\n  const isBrief = brief && refused.length === 0 &&",
       caughtBy: { file: "__tests__/transport/requests.test.ts", test: "answers a batch of nothing but bad messages" },
+    },
+    {
+      name: "own-refusal-hidden-by-the-journals",
+      file: "src/stores/ledger/intake.ts",
+      find: 'return results.every((result) => "error" in result && result.error === failure);',
+      replace:
+        'return failure.retryable && !results.some((result) => "status" in result && result.status === "stored");',
+      caughtBy: { file: "__tests__/stores/ledger-faults.test.ts", test: "what was not let in hears its own reason" },
+    },
+    {
+      name: "bad-list-told-of-the-rate",
+      file: "src/transport/handlers/publish.ts",
+      find: "messages.length > 0 ? broker.publish(session, messages) : Promise.resolve([])",
+      replace: "broker.publish(session, messages)",
+      caughtBy: { file: REQUESTS, test: "tells of bad messages, and not of the rate" },
     },
     {
       name: "resumed-session-not-given-what-it-holds",

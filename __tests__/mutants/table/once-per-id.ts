@@ -72,8 +72,8 @@ export const ONCE_PER_ID: BrokenPromise = {
     },
     {
       name: "a-copy-taken-for-another-queues",
-      file: "src/queue/publisher.ts",
-      find: "origin: stored.target",
+      file: "src/queue/publish-plan.ts",
+      find: "origin: message.target",
       replace: "origin: undefined",
       caughtBy: { file: ROUTES, test: "copies of two queues come to one" },
     },

@@ -246,8 +246,7 @@ export class Intake {
   }
 }
 
-/** Whether a failure is the answer to a batch: nothing of it was stored, and where the disk is full nothing else is told. */
+/** Whether a failure is the answer to a batch as a whole: nothing of it was stored, or refused for a reason of its own. */
 function isToldAsOne(failure: WaybillError, results: readonly AppendResult[]): boolean {
-  if (failure.code === "DISK_FULL") return results.every((result) => "error" in result && result.error === failure);
-  return !results.some((result) => "status" in result && result.status === "stored");
+  return results.every((result) => "error" in result && result.error === failure);
 }

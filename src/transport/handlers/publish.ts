@@ -31,9 +31,9 @@ function publishList(
   refused: readonly RefusedMessage[],
 ): Promise<object> {
   const isBrief = brief && refused.length === 0 && messages.every(({ id }) => id !== undefined);
-  return broker
-    .publish(session, messages)
-    .then((stored) => replyOf(interleave(stored, refused), isBrief, broker.durability));
+  // Of nothing but bad ones each is told so, whatever the hub would say to a publish now.
+  const storing = messages.length > 0 ? broker.publish(session, messages) : Promise.resolve([]);
+  return storing.then((stored) => replyOf(interleave(stored, refused), isBrief, broker.durability));
 }
 
 /** @param isBrief whether seqs say all there is to say, where all was stored. */
