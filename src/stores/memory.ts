@@ -24,13 +24,13 @@ import type {
   StoredMessage,
 } from "./ledger/journal";
 import { RememberedIds, type RememberedId } from "./remembered-ids";
+import { RoomHistory, type HistorySettings } from "./room-history";
 import { TimeHeap } from "./time-heap";
+import { UnreadLanes } from "./unread-lanes";
 
-export interface MemoryJournalSettings {
+export interface MemoryJournalSettings extends HistorySettings {
   readonly dedupWindowMs: number;
   readonly dedupMaxIds: number;
-  readonly historyMessages: number;
-  readonly historyMs: number;
   readonly maxEndings: number;
 }
 
@@ -42,32 +42,16 @@ interface Row {
   expiresAt: number | undefined;
 }
 
-/** A room's message in its history. */
-interface HistoryRow {
-  readonly message: StoredMessage;
-  dueAt: number | undefined;
-  readonly isDueFixed: boolean;
-}
-
-interface Room {
-  history: HistoryRow[];
-  /** The newest seq that history has lost. */
-  trimmedTo: number;
-  /** For each member's inbox: the seq from which on it was given everything. */
-  readonly coveredFrom: Map<number, number>;
-}
-
 /** A journal that forgets: for tests and demos. `durability` says so on every confirmation. */
 export class MemoryJournal implements Journal {
   readonly durability = "memory";
   private readonly addresses = new Map<number, QueueAddress | RoomAddress>();
   private readonly rows = new Map<number, Row>();
-  /** Rows that the ledger may not have in memory, by lane, in order: it pages them in. */
-  private readonly onDisk = new Map<string, StoredMessage[]>();
+  private readonly unread = new UnreadLanes();
   private delayed = new TimeHeap<Row>();
   private expiring = new TimeHeap<Row>();
   private readonly dead: DeadLetters;
-  private readonly rooms = new Map<number, Room>();
+  private readonly rooms = new Map<number, RoomHistory>();
   private readonly ended: { readonly queueNo: number; readonly ending: Ending }[] = [];
   private readonly ids: RememberedIds;
 
@@ -102,7 +86,7 @@ export class MemoryJournal implements Journal {
         const first = this.ids.remember({ queueNo, id: row.dedupId ?? id }, seq);
         if (first !== 0) return first;
         if ("copies" in row) {
-          this.keepHistory({ ...row });
+          this.roomOf(queueNo).add({ ...row });
           this.addCopies(row);
         } else {
           this.addRow(row);
@@ -130,7 +114,7 @@ export class MemoryJournal implements Journal {
         continue;
       }
       this.rows.delete(seq);
-      this.removeFromDisk(row.message);
+      this.unread.remove(row.message);
       if (change.kind === "dead") this.dead.bury(row.message, change);
       else this.noteEnding(queueNo, change.ending);
     }
@@ -138,10 +122,8 @@ export class MemoryJournal implements Journal {
   }
 
   page(queueNo: number, priority: number, afterSeq: number, limit: number): Promise<readonly StoredMessage[]> {
-    const lane = this.onDisk.get(laneKey(queueNo, priority)) ?? [];
-    // What became due before the lane had reached it is in the ledger's memory already.
-    lane.splice(0, placeOf(lane, afterSeq + 1));
-    return Promise.resolve(lane.splice(0, limit).map((message) => this.readBack(message)));
+    const page = this.unread.take(queueNo, priority, afterSeq, limit);
+    return Promise.resolve(page.map((message) => this.readBack(message)));
   }
 
   due(now: number, limit: number): Promise<{ messages: readonly StoredMessage[]; next: number | undefined }> {
@@ -152,7 +134,7 @@ export class MemoryJournal implements Journal {
       if (this.rows.get(row.item.message.seq) !== row.item || row.item.dueAt !== row.at) continue;
       row.item.dueAt = undefined;
       row.item.isDueFixed = false;
-      this.putOnDisk(row.item.message);
+      this.unread.add(row.item.message);
       messages.push(this.readBack(row.item.message));
     }
     return Promise.resolve({ messages, next: this.delayed.peek()?.at });
@@ -181,16 +163,8 @@ export class MemoryJournal implements Journal {
     firstSeq: number,
     lastSeq: number,
   ): Promise<JoinedRow> {
-    const room = this.roomOf(roomNo);
-    const coveredFrom = room.coveredFrom.get(inboxNo) ?? lastSeq + 1;
-    room.coveredFrom.set(inboxNo, coveredFrom);
+    const { wanted, missing } = this.roomOf(roomNo).join(inboxNo, since, lastSeq);
     const replayed = Array.from({ length: PRIORITIES }, () => 0);
-    if (since === undefined)
-      return Promise.resolve({ replayed, delayed: 0, bytes: 0, delayedBytes: 0, missing: undefined });
-    const kept = this.trim(room);
-    // All from the first one on: where the clock was set back, later ones bear an earlier time.
-    const first = kept.findIndex(({ message }) => isSince(message, since));
-    const wanted = first < 0 ? [] : kept.slice(first).filter(({ message }) => message.seq < coveredFrom);
     const now = this.clock.now();
     let bytes = 0;
     let delayed = 0;
@@ -216,13 +190,11 @@ export class MemoryJournal implements Journal {
         delayedBytes += sizeOf(message);
       }
     });
-    if (wanted[0]) room.coveredFrom.set(inboxNo, wanted[0].message.seq);
-    const missing = missingBefore(since, Math.min(room.trimmedTo, coveredFrom - 1));
     return Promise.resolve({ replayed, delayed, bytes, delayedBytes, missing });
   }
 
   leave(roomNo: number, inboxNo: number): Promise<void> {
-    this.roomOf(roomNo).coveredFrom.delete(inboxNo);
+    this.roomOf(roomNo).leave(inboxNo);
     return Promise.resolve();
   }
 
@@ -242,13 +214,7 @@ export class MemoryJournal implements Journal {
       if (row.expiresAt !== undefined) moved.expiring.push((row.expiresAt += move), row.message.seq, row);
     }
     Object.assign(this, moved);
-    for (const room of this.rooms.values()) {
-      for (const row of room.history) {
-        if (row.isDueFixed) continue;
-        if (row.dueAt !== undefined) row.dueAt += byMs;
-        if (row.message.expiresAt !== undefined) row.message.expiresAt += byMs;
-      }
-    }
+    for (const room of this.rooms.values()) room.moveDeadlines(byMs);
     return Promise.resolve();
   }
 
@@ -329,7 +295,7 @@ export class MemoryJournal implements Journal {
     this.rows.set(message.seq, row);
     if (message.expiresAt !== undefined) this.expiring.push(message.expiresAt, message.seq, row);
     if (dueAt !== undefined) this.delay(row, dueAt);
-    else if (!resident) this.putOnDisk(message);
+    else if (!resident) this.unread.add(message);
   }
 
   private delay(row: Row, dueAt: number | undefined): void {
@@ -341,14 +307,6 @@ export class MemoryJournal implements Journal {
   private readBack(message: StoredMessage): StoredMessage {
     message.expiresAt = this.rows.get(message.seq)?.expiresAt;
     return message;
-  }
-
-  private putOnDisk(message: StoredMessage): void {
-    const key = laneKey(message.queueNo, message.priority);
-    const lane = this.onDisk.get(key) ?? [];
-    this.onDisk.set(key, lane);
-    const at = placeOf(lane, message.seq);
-    if (lane[at]?.seq !== message.seq) lane.splice(at, 0, message);
   }
 
   private endPurged(queueNo: number, messages: readonly StoredMessage[]): number {
@@ -364,60 +322,12 @@ export class MemoryJournal implements Journal {
     if (this.ended.length >= this.settings.maxEndings * 2) this.ended.splice(0, this.settings.maxEndings);
   }
 
-  private removeFromDisk(message: StoredMessage): void {
-    const lane = this.onDisk.get(laneKey(message.queueNo, message.priority));
-    if (lane === undefined) return;
-    const at = placeOf(lane, message.seq);
-    if (lane[at]?.seq === message.seq) lane.splice(at, 1);
-  }
-
-  private keepHistory(row: HistoryRow): void {
-    const room = this.roomOf(row.message.queueNo);
-    room.history.push(row);
-    if (room.history.length > this.settings.historyMessages * 2) this.trim(room);
-  }
-
-  private trim(room: Room): readonly HistoryRow[] {
-    const oldest = this.clock.now() - this.settings.historyMs;
-    const overflow = Math.max(0, room.history.length - this.settings.historyMessages);
-    const fresh = room.history.findIndex(({ message }) => message.publishedAt > oldest);
-    const from = Math.max(overflow, fresh < 0 ? room.history.length : fresh);
-    for (const { message } of room.history.splice(0, from)) room.trimmedTo = message.seq;
-    return room.history;
-  }
-
-  private roomOf(roomNo: number): Room {
+  private roomOf(roomNo: number): RoomHistory {
     let room = this.rooms.get(roomNo);
     if (room === undefined) {
-      room = { history: [], trimmedTo: 0, coveredFrom: new Map() };
+      room = new RoomHistory(this.settings, this.clock);
       this.rooms.set(roomNo, room);
     }
     return room;
   }
-}
-
-/** Index of the first message whose seq is not below this one. */
-function placeOf(lane: readonly StoredMessage[], seq: number): number {
-  let low = 0;
-  let high = lane.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if ((lane[middle]?.seq ?? Infinity) < seq) low = middle + 1;
-    else high = middle;
-  }
-  return low;
-}
-
-function laneKey(queueNo: number, priority: number): string {
-  return `${queueNo}/${priority}`;
-}
-
-function isSince(message: StoredMessage, since: Since): boolean {
-  if (since === "all") return true;
-  return "afterSeq" in since ? message.seq > since.afterSeq : message.publishedAt >= since.fromTime;
-}
-
-function missingBefore(since: Since, trimmedTo: number): JoinedRow["missing"] {
-  if (since === "all" || !("afterSeq" in since) || since.afterSeq >= trimmedTo) return undefined;
-  return { from: since.afterSeq + 1, to: trimmedTo };
 }

@@ -83,7 +83,10 @@ export const ORDER: BrokenPromise = {
       file: "src/queue/publisher.ts",
       find: "// What came before goes before.\n    this.storeGathered();",
       replace: "",
-      caughtBy: { file: ALONE, test: "what comes alone goes before what comes after it in the same turn before a list" },
+      caughtBy: {
+        file: ALONE,
+        test: "what comes alone goes before what comes after it in the same turn before a list",
+      },
     },
     {
       name: "ack-overtakes-what-was-published-before-it",

@@ -60,14 +60,14 @@ export const ROOMS: BrokenPromise = {
     },
     {
       name: "history-with-a-gap-at-the-seam-in-memory",
-      file: "src/stores/memory.ts",
+      file: "src/stores/room-history.ts",
       find: "message.seq < coveredFrom)",
       replace: "message.seq < coveredFrom - 1)",
       caughtBy: { file: MEMORY, test: SEAM },
     },
     {
       name: "history-double-at-the-seam-in-memory",
-      file: "src/stores/memory.ts",
+      file: "src/stores/room-history.ts",
       find: "message.seq < coveredFrom)",
       replace: "message.seq <= coveredFrom)",
       caughtBy: { file: MEMORY, test: SEAM },
@@ -81,8 +81,8 @@ export const ROOMS: BrokenPromise = {
     },
     {
       name: "gap-in-history-not-told-in-memory",
-      file: "src/stores/memory.ts",
-      find: "room.trimmedTo = message.seq;",
+      file: "src/stores/room-history.ts",
+      find: "this.trimmedTo = message.seq;",
       replace: "void message;",
       caughtBy: { file: MEMORY, test: "say what history no longer holds" },
     },

@@ -7,19 +7,24 @@ const FACTOR = 0x01000193;
 const LAST_OF_ONE_BYTE = 0x7f;
 
 /**
- * In which row an id may be, for a million ids in 16 MB. An id that is not here is nowhere; for one that is, the row has
+ * In which row an id may be, for a million ids in 18 MB. An id that is not here is nowhere; for one that is, the row has
  * to be looked at, since others have the same fingerprint.
  */
 export class Fingerprints {
-  /** A fingerprint and its row, 0 where it is free, side by side: they are looked at together. */
+  /**
+   * A byte of each fingerprint, 0 where a slot is free. Mostly an id is new, and these tell: they are few enough to be in
+   * the processor's cache, where the fingerprints of a million ids are not.
+   */
+  private tags = new Uint8Array(LEAST_SLOTS);
+  /** A fingerprint and its row, side by side: they are looked at together. */
   private slots = new Int32Array(2 * LEAST_SLOTS);
   private count = 0;
 
   /** Makes room for so many, which costs less than to grow with each of them. */
   reserve(count: number): void {
-    let length = this.slots.length;
-    while (length < 2 * SPREAD * count) length *= 2;
-    if (length > this.slots.length) this.growTo(length);
+    let length = this.tags.length;
+    while (length < SPREAD * count) length *= 2;
+    if (length > this.tags.length) this.growTo(length);
   }
 
   add(hash: number, row: number): void {
@@ -29,47 +34,57 @@ export class Fingerprints {
 
   /** The first slot of a fingerprint; -1: there is none. */
   slotOf(hash: number): number {
-    return this.slotFrom((2 * hash) & (this.slots.length - 1), hash);
+    return this.slotFrom(hash & (this.tags.length - 1), hash);
   }
 
   /** The next slot of a fingerprint after this one; -1: there is none. */
   slotAfter(slot: number, hash: number): number {
-    return this.slotFrom((slot + 2) & (this.slots.length - 1), hash);
+    return this.slotFrom((slot + 1) & (this.tags.length - 1), hash);
   }
 
   rowAt(slot: number): number {
-    return this.slots[slot + 1] ?? 0;
+    return this.slots[2 * slot + 1] ?? 0;
   }
 
   clear(): void {
+    this.tags = new Uint8Array(LEAST_SLOTS);
     this.slots = new Int32Array(2 * LEAST_SLOTS);
     this.count = 0;
   }
 
   private slotFrom(start: number, hash: number): number {
-    const { slots } = this;
-    const mask = slots.length - 1;
-    for (let slot = start; slots[slot + 1] !== 0; slot = (slot + 2) & mask) if (slots[slot] === hash) return slot;
+    const { tags } = this;
+    const mask = tags.length - 1;
+    const tag = tagOf(hash);
+    for (let slot = start; tags[slot] !== 0; slot = (slot + 1) & mask) {
+      if (tags[slot] === tag && this.slots[2 * slot] === hash) return slot;
+    }
     return -1;
   }
 
   private put(hash: number, row: number): void {
-    const { slots } = this;
-    const mask = slots.length - 1;
-    let slot = (2 * hash) & mask;
-    while (slots[slot + 1] !== 0) slot = (slot + 2) & mask;
-    slots[slot] = hash;
-    slots[slot + 1] = row;
+    const { tags } = this;
+    const mask = tags.length - 1;
+    let slot = hash & mask;
+    while (tags[slot] !== 0) slot = (slot + 1) & mask;
+    tags[slot] = tagOf(hash);
+    this.slots[2 * slot] = hash;
+    this.slots[2 * slot + 1] = row;
   }
 
   private growTo(length: number): void {
-    const { slots } = this;
-    this.slots = new Int32Array(length);
-    for (let slot = 0; slot < slots.length; slot += 2) {
-      const row = slots[slot + 1] ?? 0;
-      if (row !== 0) this.put(slots[slot] ?? 0, row);
+    const { tags, slots } = this;
+    this.tags = new Uint8Array(length);
+    this.slots = new Int32Array(2 * length);
+    for (let slot = 0; slot < tags.length; slot++) {
+      if (tags[slot] !== 0) this.put(slots[2 * slot] ?? 0, slots[2 * slot + 1] ?? 0);
     }
   }
+}
+
+/** Of its upper bits, since the lower ones say where it is looked for; never 0. */
+function tagOf(hash: number): number {
+  return (hash >>> 25) | 0x80;
 }
 
 /** Of an id in a queue. */
