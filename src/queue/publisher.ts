@@ -69,8 +69,8 @@ export class Publisher {
   }
 
   /**
-   * Stores a message that came alone. All of one turn of the event loop go to the store together: what is done once for a
-   * list would else be done for each of them.
+   * Stores a message that came alone. All that are received together go to the store together: what is done once for a list
+   * would else be done for each of them.
    *
    * @throws WaybillError where it is refused at once.
    */
@@ -89,7 +89,7 @@ export class Publisher {
   }
 
   /**
-   * Sends what came alone in this turn on its way to the store.
+   * Sends what came alone, and has been gathered, on its way to the store.
    *
    * @param session where something of it came from this one; left out: in any case.
    */
@@ -111,7 +111,9 @@ export class Publisher {
   private gather(): Gathered {
     let answer: Gathered["answer"] = () => {};
     const results = new Promise<PublishResult[]>((resolve) => (answer = resolve));
-    this.clock.soon(() => this.storeGathered());
+    // When all that was received with it has been taken in, but before anything else: later, it would miss its turn's post to the
+    // storage thread, and with it that post's commit.
+    queueMicrotask(() => this.storeGathered());
     return { plan: new PublishPlan(), sessions: new Set(), results, answer };
   }
 
@@ -159,10 +161,10 @@ export class Publisher {
   }
 }
 
-/** Bytes of what came alone, as `sizeOf` counts, past which it goes to the store before the end of the turn. */
+/** Bytes of what came alone, as `sizeOf` counts, past which it goes to the store without waiting for more. */
 const GATHERED_BYTES = 2 ** 20;
 
-/** What came alone in one turn. */
+/** Messages that came alone, and together. */
 interface Gathered {
   readonly plan: PublishPlan;
   readonly sessions: Set<Session>;
