@@ -1,4 +1,5 @@
-import { BrokerUnderTest } from "./broker-under-test";
+import { queueAddress } from "../../src/queue/message";
+import { BrokerUnderTest, SETTINGS } from "./broker-under-test";
 
 let hub: BrokerUnderTest;
 
@@ -14,4 +15,24 @@ test.each([2, 3, 4])("%d consumers of one queue begin in turn, also where messag
     for (const consumer of consumers) if (consumer.ids.at(-1) === `m${no}`) await consumer.ack(`m${no}`);
   }
   expect(consumers.map(({ ids }) => ids.length)).toEqual(consumers.map(() => rounds));
+});
+
+test("what expires while the store is about to give it out is not delivered any more, and the rest is", async () => {
+  hub = await BrokerUnderTest.open();
+  const lease = hub.store.lease.bind(hub.store);
+  let goOn = (): void => {};
+  const slow = new Promise<void>((resolve) => (goOn = resolve));
+  const consumer = await hub.consumer("d1");
+  hub.store.lease = (...request) => lease(...request).then((deliveries) => slow.then(() => deliveries));
+  await hub.client("acme").publishAll([
+    { id: "short", queue: "q", event: "e", ttlMs: 100 },
+    { id: "long", queue: "q", event: "e", ttlMs: 10_000 },
+    { id: "lasting", queue: "q", event: "e" },
+  ]);
+  await hub.clock.pass(100);
+  hub.store.lease = lease;
+  goOn();
+  await hub.clock.pass(SETTINGS.tickMs);
+  expect(consumer.ids).toEqual(["long", "lasting"]);
+  expect(await hub.store.stats(queueAddress("/", "q"))).toMatchObject({ ready: 0, leased: 2, expired: 1 });
 });

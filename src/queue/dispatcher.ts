@@ -1,5 +1,5 @@
 import type { Clock } from "./clock";
-import { Line, type Standing } from "./line";
+import { Line, type Consumer, type Standing } from "./line";
 import type { Delivery, QueueAddress } from "./message";
 import type { RuleBook } from "./queue-rules";
 import type { Session } from "./session";
@@ -129,8 +129,9 @@ export class Dispatcher {
     line.again = false;
     line.empty = false;
     const { queue } = line;
-    this.store.lease(queue, requests, this.clock.now(), this.settings.rules.of(queue).leaseMs).then(
-      (deliveries) => this.dealt(line, deliveries),
+    const leasedAt = this.clock.now();
+    this.store.lease(queue, requests, leasedAt, this.settings.rules.of(queue).leaseMs).then(
+      (deliveries) => this.dealt(line, deliveries, leasedAt),
       (error: unknown) => {
         this.finish(line);
         this.failures.leasing(queue, error);
@@ -155,10 +156,10 @@ export class Dispatcher {
     });
   }
 
-  private dealt(line: Line, deliveries: readonly Delivery[]): void {
+  private dealt(line: Line, deliveries: readonly Delivery[], leasedAt: number): void {
     for (const [holder, share] of byHolder(deliveries)) {
       const claimant = line.claimant(holder);
-      if (claimant) claimant.session.give(claimant.out, share);
+      if (claimant) this.give(claimant, share, leasedAt);
       // Guard against a consumer that left, or fell behind another, while the lease was under way.
       else this.dealAfter(line.queue, this.failures.unwanted(line.queue, share));
     }
@@ -168,6 +169,17 @@ export class Dispatcher {
     line.empty = line.hasCredit;
     this.finish(line);
     if (line.again) this.dealLine(line);
+  }
+
+  /** Gives a consumer what was leased for it, but for what has expired while the store took its time: that goes back to end as such. */
+  private give({ session, out }: Consumer, deliveries: readonly Delivery[], leasedAt: number): void {
+    const now = this.clock.now();
+    const isLate = ({ message: { expiresAt } }: Delivery): boolean =>
+      expiresAt !== undefined && expiresAt > leasedAt && expiresAt <= now;
+    if (now === leasedAt || !deliveries.some(isLate)) return session.give(out, deliveries);
+    this.dealAfter(out.queue, this.failures.unwanted(out.queue, deliveries.filter(isLate)));
+    const inTime = deliveries.filter((delivery) => !isLate(delivery));
+    if (inTime.length > 0) session.give(out, inTime);
   }
 
   private hinted(queue: QueueAddress): void {

@@ -1,5 +1,5 @@
 import type { BrokenPromise } from "../mutant";
-import { CLOCK, LEDGER, MEMORY, PUBLISH, SQLITE } from "./suites";
+import { CLOCK, DISPATCHER, LEDGER, MEMORY, PUBLISH, SQLITE } from "./suites";
 
 const AFTER_A_CRASH = "crashed and opened again";
 
@@ -54,6 +54,13 @@ export const TIME: BrokenPromise = {
       find: "WHERE queue = ? AND priority = ? AND due_at IS NULL AND seq > ? ORDER BY seq`",
       replace: "WHERE queue = ? AND priority = ? AND seq > ? ORDER BY seq`",
       caughtBy: { file: SQLITE, test: `${AFTER_A_CRASH} holds back what is delayed` },
+    },
+    {
+      name: "expired-while-it-was-leased-and-delivered",
+      file: "src/queue/dispatcher.ts",
+      find: "if (now === leasedAt || !deliveries.some(isLate)) return",
+      replace: "if (now >= leasedAt || !deliveries.some(isLate)) return",
+      caughtBy: { file: DISPATCHER, test: "what expires while the store is about to give it out" },
     },
     {
       name: "delayed-message-forgotten-by-a-restart",
