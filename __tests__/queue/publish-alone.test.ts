@@ -32,7 +32,7 @@ function publishAlone(client: TestClient, id: string, fields: Partial<PublishMes
 
 const toRoom = { queue: undefined, room: "r" };
 
-test("messages that come alone in one turn go to the store together, in order, and each has its own answer", async () => {
+test("messages that come alone, but together, go to the store together, in order, and each has its own answer", async () => {
   await open();
   const [one, other] = [hub.client("one"), hub.client("other")];
   const first = [publishAlone(one, "a"), publishAlone(other, "b"), publishAlone(one, "a")];
@@ -45,7 +45,7 @@ test("messages that come alone in one turn go to the store together, in order, a
   expect(writes).toEqual(["a b a", "c"]);
 });
 
-describe("what comes alone goes before what comes after it in the same turn", () => {
+describe("what comes alone goes before what is received after it", () => {
   test("before a list", async () => {
     await open();
     const client = await hub.consumer("d1");
@@ -68,7 +68,7 @@ describe("what comes alone goes before what comes after it in the same turn", ()
     expect(writes).toEqual(["done", "settled job", "other"]);
   });
 
-  test("but others' acks send nobody's off before the end of the turn", async () => {
+  test("but others' acks send nothing off", async () => {
     await open();
     const [driver, shop] = [await hub.consumer("d1"), hub.client("acme")];
     await driver.publish("job");
@@ -102,7 +102,7 @@ test("a message for a room is stored apart: nobody else waits for all of its mem
   expect(writes).toEqual(["a", "to the room", "b", "by a route by a route", "c"]);
 });
 
-test("what comes alone is taken as from whom it came, whoever its session is for at the end of the turn", async () => {
+test("what comes alone is taken as from whom it came, whoever its session is for when it is stored", async () => {
   await open();
   const client = hub.client("anonymous");
   const alone = publishAlone(client, "m");
@@ -112,7 +112,7 @@ test("what comes alone is taken as from whom it came, whoever its session is for
   expect(found).toMatchObject([{ message: { publisher: "anonymous" } }]);
 });
 
-test("one that is refused is so at once, and costs the others of its turn nothing", async () => {
+test("one that is refused is so at once, and costs the others nothing", async () => {
   await open();
   const client = hub.client("acme");
   const first = publishAlone(client, "a");
@@ -123,7 +123,7 @@ test("one that is refused is so at once, and costs the others of its turn nothin
   ]);
 });
 
-test("bytes of what waits for the end of the turn are bounded, with those of copies", async () => {
+test("bytes of what is gathered are bounded, with those of copies", async () => {
   await open({ maxUnconfirmedBytes: 2_000, routes: ["/:q -> /:copies"] });
   const client = hub.client("acme");
   const a = publishAlone(client, "a", { payload: "x".repeat(300) });
@@ -135,7 +135,7 @@ test("bytes of what waits for the end of the turn are bounded, with those of cop
   expect(await publishAlone(client, "large", { payload: "x".repeat(9_000) })).toMatchObject({ status: "stored" });
 });
 
-test("many bytes go to the store before the end of the turn", async () => {
+test("many bytes go to the store without waiting for more", async () => {
   await open({ maxUnconfirmedBytes: 2 ** 24, maxPayloadBytes: 2 ** 21 });
   const client = hub.client("acme");
   const publishing = ["a", "b", "c"].map((id) => publishAlone(client, id, { payload: "x".repeat(600_000) }));
@@ -152,7 +152,7 @@ test("a client's rate counts each of them, and refuses those past it at once", a
   expect(await Promise.all(stored)).toMatchObject([{ status: "stored" }, { status: "stored" }]);
 });
 
-test("all of a turn hear of a store that fails, and the next turn begins anew", async () => {
+test("all that are gathered hear of a store that fails, and the next ones are not held to it", async () => {
   await open();
   const client = hub.client("acme");
   const { append } = hub.store;
@@ -166,7 +166,7 @@ test("all of a turn hear of a store that fails, and the next turn begins anew", 
   expect(await publishAlone(client, "a")).toMatchObject({ status: "stored" });
 });
 
-test("a drain waits for what came alone in its turn", async () => {
+test("a drain waits for what is gathered", async () => {
   await open();
   const client = hub.client("acme");
   const alone = publishAlone(client, "a");
@@ -180,7 +180,7 @@ test("a drain waits for what came alone in its turn", async () => {
   await drained;
 });
 
-test("a hub that closes still stores what came alone in its turn", async () => {
+test("a hub that closes still stores what is gathered", async () => {
   await open();
   const alone = publishAlone(hub.client("acme"), "a");
   hub.broker.close();

@@ -6,8 +6,8 @@ type Send = (handshake: object) => void;
 
 /** Sends the handshake of each attempt to connect, with a token that is fetched for it where there is a source of them. */
 export class Handshakes {
-  /** What the attempt sends its handshake with, while it waits for a token to put in. */
-  private waiting: Send | undefined;
+  /** What the attempt sends its handshake with, and what the last connection was welcomed with, while it waits for a token. */
+  private waiting: { readonly send: Send; readonly former: Welcome | undefined } | undefined;
 
   /** @param failed told why there is no token for the attempt. */
   constructor(
@@ -26,14 +26,14 @@ export class Handshakes {
       send(this.handshake(token, former));
       return;
     }
-    this.waiting = send;
+    const attempt = (this.waiting = { send, former });
     Promise.resolve()
       .then(token)
       .then(
-        (fresh) => this.useToken(fresh, former),
+        (fresh) => this.useToken(fresh),
         // Whoever gives tokens may be away for a while, as the hub may.
         (error: unknown) => {
-          if (this.waiting === send) this.failed(`no token: ${reasonOf(error)}`);
+          if (this.waiting === attempt) this.failed(`no token: ${reasonOf(error)}`);
         },
       );
   }
@@ -47,10 +47,10 @@ export class Handshakes {
    * Sends the handshake of the attempt that waits for a token, once: a second one on the same connection would end it.
    * The token may be what a former attempt asked for in vain, so that a source that is slow in giving them will do.
    */
-  private useToken(token: string, former: Welcome | undefined): void {
-    const send = this.waiting;
+  private useToken(token: string): void {
+    const { waiting } = this;
     this.waiting = undefined;
-    send?.(this.handshake(token, former));
+    waiting?.send(this.handshake(token, waiting.former));
   }
 
   private handshake(token: string | undefined, former: Welcome | undefined): Handshake {

@@ -159,9 +159,9 @@ export class Connection implements Receiver, Caller {
   }
 
   /** Nothing of one request may end the hub. */
-  private tell(event: string, tell: () => void): void {
+  private tell(event: string, say: () => void): void {
     try {
-      tell();
+      say();
     } catch (error) {
       this.context.log.error({ ...this.names(), event, err: error }, "no answer");
     }

@@ -178,7 +178,7 @@ export const BOUNDED: BrokenPromise = {
       file: "src/queue/publisher.ts",
       find: "this.reserve(sizeOf(stored) * (1 + copies.length));",
       replace: "this.reserve(sizeOf(stored));",
-      caughtBy: { file: ALONE, test: "bytes of what waits for the end of the turn are bounded" },
+      caughtBy: { file: ALONE, test: "bytes of what is gathered are bounded" },
     },
     {
       name: "payload-without-limit",

@@ -55,7 +55,7 @@ export const COSTS: BrokenPromise = {
       file: "src/queue/publisher.ts",
       find: "sessions.add(session);",
       replace: "sessions.add(session);\n    this.storeGathered();",
-      caughtBy: { file: ALONE, test: "messages that come alone in one turn go to the store together" },
+      caughtBy: { file: ALONE, test: "messages that come alone, but together, go to the store together" },
     },
     {
       name: "an-answer-for-each-call",

@@ -140,11 +140,11 @@ export const NOTHING_VANISHES: BrokenPromise = {
       caughtBy: { file: BROKER, test: "lets those publish that have something in hand, and waits for their acks" },
     },
     {
-      name: "drain-forgets-what-came-alone-in-its-turn",
+      name: "drain-forgets-what-is-gathered",
       file: "src/queue/publisher.ts",
       find: "return this.unconfirmedBytes === 0;",
       replace: "return this.unconfirmedBytes === 0 || this.gathered !== undefined;",
-      caughtBy: { file: ALONE, test: "a drain waits for what came alone in its turn" },
+      caughtBy: { file: ALONE, test: "a drain waits for what is gathered" },
     },
     {
       name: "drain-deals-more-work",

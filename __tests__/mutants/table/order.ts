@@ -85,7 +85,7 @@ export const ORDER: BrokenPromise = {
       replace: "",
       caughtBy: {
         file: ALONE,
-        test: "what comes alone goes before what comes after it in the same turn before a list",
+        test: "what comes alone goes before what is received after it before a list",
       },
     },
     {
@@ -96,7 +96,7 @@ export const ORDER: BrokenPromise = {
       caughtBy: { file: ALONE, test: "before its client's ack, for which it may be the reason" },
     },
     {
-      name: "alone-for-a-room-with-all-others-of-its-turn",
+      name: "alone-for-a-room-with-all-others",
       file: "src/queue/publisher.ts",
       find: "copies.some(isRoomAddress)) return",
       replace: "copies.some(isRoomAddress)) void",
