@@ -1,6 +1,6 @@
 import type { IncomingMessage, Server as HttpServer } from "node:http";
 import { Server, type Socket } from "socket.io";
-import { Decoder } from "socket.io-parser";
+import { RequestDecoder } from "./request-decoder";
 import { toWireError, type WireError } from "../protocol/errors";
 import { SplicingEncoder } from "../protocol/json-text";
 import { requestReader } from "../protocol/requests";
@@ -121,7 +121,7 @@ export class Transport {
     const { settings } = this;
     const mayConnect = originCheck(settings.origins);
     const io = new Server(http, {
-      parser: { Encoder: SplicingEncoder, Decoder },
+      parser: { Encoder: SplicingEncoder, Decoder: RequestDecoder },
       maxHttpBufferSize: settings.maxPacketBytes,
       pingInterval: settings.pingMs,
       pingTimeout: settings.pingMs,
