@@ -1,4 +1,5 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { once } from "node:events";
 import { createServer, request } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
@@ -142,6 +143,36 @@ it("lives on an app's own server, and leaves it to the app", async () => {
   await hub.close();
   expect(await ended).toBe("transport close");
   expect(server.listening).toBe(true);
+  expect(await (await fetch(`http://127.0.0.1:${port}`)).text()).toBe("the app");
+  expect(await (await fetch(`http://127.0.0.1:${port}/socket.io/?EIO=4&transport=polling`)).text()).toBe("the app");
+  await new Promise((resolve) => server.close(resolve));
+});
+
+it("leaves an app's own server to the next hub", async () => {
+  const server = createServer((_request, response) => response.end("the app")).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  for (const clientId of ["first", "second"]) {
+    const hub = await createHub({ server, store: "memory:", drainMs: 100 });
+    for (const transports of [["websocket"], ["polling"]]) {
+      const { client, welcome } = await connectStock(hub.url, { transports, auth: { clientId } });
+      expect(welcome).toMatchObject({ hubId: hub.hubId, clientId });
+      client.close();
+    }
+    expect(await (await fetch(hub.url)).text()).toBe("the app");
+    await hub.close();
+  }
+  await new Promise((resolve) => server.close(resolve));
+});
+
+it("refuses those who still come through what an app has put around it", async () => {
+  const server = createServer((_request, response) => response.end("the app")).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const hub = await createHub({ server, store: "memory:", drainMs: 100 });
+  const wrapped = server.listeners("request");
+  server.removeAllListeners("request");
+  server.on("request", (...args) => wrapped.forEach((listener) => void Reflect.apply(listener, server, args)));
+  await hub.close();
+  const { port } = server.address() as AddressInfo;
   expect(await (await fetch(`http://127.0.0.1:${port}`)).text()).toBe("the app");
   expect(await statusOf(`http://127.0.0.1:${port}/socket.io/?EIO=4&transport=polling`)).toBe(403);
   await new Promise((resolve) => server.close(resolve));

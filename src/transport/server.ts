@@ -1,6 +1,5 @@
 import type { IncomingMessage, Server as HttpServer } from "node:http";
 import { Server, type Socket } from "socket.io";
-import { RequestDecoder } from "./request-decoder";
 import { toWireError, type WireError } from "../protocol/errors";
 import { SplicingEncoder } from "../protocol/json-text";
 import { requestReader } from "../protocol/requests";
@@ -15,6 +14,8 @@ import { corkSends, corkUpgrade } from "./corked";
 import { Line, type RawConnection } from "./line";
 import type { Log } from "./log";
 import { originCheck } from "./origins";
+import { RequestDecoder } from "./request-decoder";
+import { attachTo } from "./server-listeners";
 
 export interface TransportSettings extends Limits {
   readonly namespaces: readonly string[];
@@ -45,6 +46,7 @@ const CLOSE_TIMEOUT_MS = 500;
 /** Socket.IO on an HTTP server: admits connections, and ends them. */
 export class Transport {
   private readonly io: Server;
+  private readonly detach: () => void;
   private readonly connections: Connections<Connection>;
   /** The raw connections that are open. */
   private readonly lines = new Map<RawConnection, Line>();
@@ -85,7 +87,8 @@ export class Transport {
       defaultPrefetch: prefetch,
       connections: this.connections,
     };
-    this.io = this.openServer(parts.http);
+    this.io = this.openServer();
+    this.detach = attachTo(parts.http, () => this.attach(parts.http));
     this.openNamespaces();
   }
 
@@ -115,12 +118,13 @@ export class Transport {
       new Promise<void>((resolve) => void clock.setTimer(resolve, CLOSE_TIMEOUT_MS)),
     ]);
     this.io.engine.close();
+    this.detach();
   }
 
-  private openServer(http: HttpServer): Server {
+  private openServer(): Server {
     const { settings } = this;
     const mayConnect = originCheck(settings.origins);
-    const io = new Server(http, {
+    return new Server({
       parser: { Encoder: SplicingEncoder, Decoder: RequestDecoder },
       maxHttpBufferSize: settings.maxPacketBytes,
       pingInterval: settings.pingMs,
@@ -134,9 +138,12 @@ export class Transport {
         else decide("this origin may not connect", false);
       },
     });
-    io.engine.on("headers", (_headers: unknown, request: IncomingMessage) => corkUpgrade(request));
-    io.engine.on("connection", (raw: RawConnection) => this.watch(raw));
-    return io;
+  }
+
+  private attach(http: HttpServer): void {
+    const { engine } = this.io.attach(http);
+    engine.on("headers", (_headers: unknown, request: IncomingMessage) => corkUpgrade(request));
+    engine.on("connection", (raw: RawConnection) => this.watch(raw));
   }
 
   /** Which namespaces there are is decided by the settings: asking for another one does not make it. */
