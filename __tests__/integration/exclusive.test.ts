@@ -85,6 +85,43 @@ it("a session that comes back after another took over does not hold what it had"
   });
 });
 
+it("a session that has come back keeps what it had until another one consumes before it", async () => {
+  const hub = await startHub({ leaseMs: LONG_MS, graceMs: LONG_MS });
+  const auth = { clientId: "d1" };
+  const { client: first, welcome } = await connectStock<{ session: string }>(hub.url, { auth });
+  await consume(first);
+  await publish(first, "a", "b");
+  await received(first, 2);
+  first.cut();
+  const { client: back } = await connectStock(hub.url, { auth: { ...auth, session: welcome.session } });
+  expect(await back.request("ack", { queue: "driver", deliveries: [{ id: "a", attempt: 1 }] })).toMatchObject({
+    results: [{ id: "a", status: "acked" }],
+  });
+  const second = await clientOf(hub, "d2");
+  expect(await consume(second)).toMatchObject({ active: true });
+  expect(await back.next("revoked")).toMatchObject({ queue: "driver", deliveries: [{ id: "b", attempt: 1 }] });
+  expect((await second.next<Deliver>("deliver")).messages).toMatchObject([{ id: "b", attempt: 2 }]);
+});
+
+it("revokes nothing of a session that has come back and settled all", async () => {
+  const hub = await startHub({ leaseMs: LONG_MS, graceMs: LONG_MS });
+  const auth = { clientId: "d1" };
+  const { client: first, welcome } = await connectStock<{ session: string }>(hub.url, { auth });
+  await consume(first);
+  await publish(first, "a");
+  await received(first, 1);
+  first.cut();
+  const { client: back } = await connectStock(hub.url, { auth: { ...auth, session: welcome.session } });
+  await back.request("ack", { queue: "driver", deliveries: [{ id: "a", attempt: 1 }] });
+  const second = await clientOf(hub, "d2");
+  await consume(second);
+  await publish(second, "b");
+  expect(await received(second, 1)).toEqual(["b"]);
+  // All that was said to it before has come with the answer.
+  await back.request("cancel", { queue: "driver" });
+  expect(back.received.filter(({ event }) => event === "revoked")).toEqual([]);
+});
+
 it("counts no failure when the hub is restarted in order while the active one has something out", async () => {
   const { hub, first, second } = await hubWithTwo({ store: sqliteFile(), maxAttempts: 1 });
   await consume(first);

@@ -65,7 +65,8 @@ export class HandOver {
     if (this.stopped) return;
     const held = former.held(queue).values();
     const refs = held.map(({ message, attempt }) => ({ id: message.id, attempt }));
-    former.revoke(queue, refs, "another consumer of this queue has taken over");
+    // Its client may be back, and have settled all of it.
+    if (refs.length > 0) former.revoke(queue, refs, "another consumer of this queue has taken over");
     const policy = this.rules.of(queue);
     const returned = this.settler.settleAll(queue, held, ({ message }) => settleAbandoned(message, policy));
     this.dispatcher.dealAfter(queue, returned);
