@@ -62,6 +62,7 @@ const leaseLost = (why: string, argument: unknown, names: string): BadRequest =>
 
 const long = (length: number): string => "x".repeat(length);
 const entries = (count: number): object => Object.fromEntries(Array.from({ length: count }, (_, i) => [`h${i}`, "v"]));
+const nested = (depth: number): unknown => JSON.parse("[".repeat(depth) + "]".repeat(depth));
 /** JSON that a parser reads and a recursive writer runs out of stack on. */
 export const NESTED_DEPTH = 30_000;
 
@@ -122,6 +123,7 @@ const PUBLISH: readonly BadRequest[] = [
   tooLarge("a header of 1025 characters", message({ headers: { note: long(1025) } }), "headers.note"),
   tooLarge("a payload that is too large", message({ payload: long(2048) }), "maxPayloadBytes"),
   tooLarge("a payload too large in bytes, not in characters", message({ payload: "€".repeat(800) }), "maxPayloadBytes"),
+  invalid("a payload that is nested too deeply", message({ payload: nested(257) }), "nested deeper than 256"),
   invalid("a payload that is binary", message({ payload: Buffer.from("png") }), "Binary"),
   invalid("a binary attachment deep inside", message({ payload: { a: [{ b: Buffer.from("png") }] } }), "Binary"),
   forbidden("to a queue that its token does not name", message({ queue: "payroll" }), "payroll"),

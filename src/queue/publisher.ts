@@ -2,6 +2,7 @@ import { WaybillError } from "../protocol/errors";
 import { MAX_DELAY_MS } from "../protocol/fields";
 import { MessageIds } from "../protocol/message-ids";
 import { inboxOf } from "../protocol/names";
+import { isNestedDeeper, MAX_NESTING } from "../protocol/nesting";
 import type { PublishMessage, PublishResult } from "../protocol/wire";
 import type { Clock } from "./clock";
 import {
@@ -186,10 +187,17 @@ function writePayload(payload: unknown, maxPayloadBytes: number): string | Waybi
     text = JSON.stringify(payload ?? null);
   } catch (error) {
     // Reading JSON has no limit of depth, writing it has the stack's.
-    return new WaybillError("INVALID", "payload must not be nested this deeply.", { cause: error });
+    return tooDeep(error);
   }
-  if (!exceedsBytes(text, maxPayloadBytes)) return text;
-  return new WaybillError("TOO_LARGE", `payload is over maxPayloadBytes (${maxPayloadBytes}).`);
+  if (exceedsBytes(text, maxPayloadBytes)) {
+    return new WaybillError("TOO_LARGE", `payload is over maxPayloadBytes (${maxPayloadBytes}).`);
+  }
+  return isNestedDeeper(text, MAX_NESTING) ? tooDeep() : text;
+}
+
+/** What is stored can be written within whatever tells of it, and read by any client. */
+function tooDeep(cause?: unknown): WaybillError {
+  return new WaybillError("INVALID", `payload must not be nested deeper than ${MAX_NESTING}.`, { cause });
 }
 
 type DueTime = Pick<NewMessage, "dueAt" | "isDueFixed">;
