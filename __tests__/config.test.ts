@@ -99,6 +99,14 @@ it("calls settings as a program has them, with the variable that the docs speak 
   );
 });
 
+it.each([
+  [{ maxPayloadBytes: 5_000_000 }, "maxPacketBytes", "at least 48 KiB more than maxPayloadBytes"],
+  [{ maxBufferedBytes: 3_145_727 }, "maxBufferedBytes", "at least 1 MiB more than twice maxPayloadBytes"],
+  [{ backoffMs: 2_000, backoffMaxMs: 1_000 }, "backoffMaxMs", "at least backoffMs"],
+])("%j is refused: what it says of %s needs room for the other", (given, name, allowed) => {
+  expect(() => readSettings(given, asOption)).toThrow(new RegExp(`^${name} .*; allowed: ${allowed}`));
+});
+
 it("a route's namespaces are told all at once, with what gives the hub those that it has not", () => {
   const routes = "/orders:new -> /shipping:pack [order-paid]";
   const { message } = errorOf({ WAYBILL_ROUTES: routes });

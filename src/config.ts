@@ -175,7 +175,7 @@ export const SETTINGS = {
     64 * MIB,
     64 * KIB,
     4096 * MIB,
-    "Bytes that wait for one connection to read them; past it the connection is closed, since it does not read.",
+    "Bytes that wait for one connection to read them; past half of it deliveries wait for their turn, past all of it the connection is closed, since it does not read.",
   ),
   maxInFlight: count(
     "WAYBILL_MAX_IN_FLIGHT",

@@ -2,7 +2,7 @@
 import { SETTING_NAMES, SETTINGS, type SettingName, type Settings } from "./config";
 import { reasonOf } from "./protocol/errors";
 import { namespaceOf } from "./queue/message";
-import { KIB, type Setting } from "./setting";
+import { KIB, MIB, type Setting } from "./setting";
 import { isLoopback } from "./transport/loopback";
 
 /** Settings as they come: from a program, or as text from the environment and flags. */
@@ -120,13 +120,21 @@ function readSetting(name: SettingName, given: unknown, nameOf: Naming): unknown
 
 /** Rules between settings. */
 function wrongTogether(settings: Settings, nameOf: Naming): SettingError[] {
-  const { maxPacketBytes, maxPayloadBytes, prefetch, maxPrefetch, backoffMs, backoffMaxMs } = settings;
+  const { maxPacketBytes, maxPayloadBytes, maxBufferedBytes, prefetch, maxPrefetch, backoffMs, backoffMaxMs } =
+    settings;
   const problems = unknownNamespaces(settings, nameOf);
   const refuse = (name: SettingName, allowed: string) =>
     problems.push(notAllowed(name, settings[name], allowed, nameOf));
   // Room for the rest of the packet around the largest payload, or no client could send it.
   if (maxPacketBytes < maxPayloadBytes + 48 * KIB) {
     refuse("maxPacketBytes", `at least 48 KiB more than ${nameOf("maxPayloadBytes")}, which is ${maxPayloadBytes}`);
+  }
+  // Half of it is for deliveries, and the last of them comes on top of that.
+  if (maxBufferedBytes < 2 * maxPayloadBytes + MIB) {
+    refuse(
+      "maxBufferedBytes",
+      `at least 1 MiB more than twice ${nameOf("maxPayloadBytes")}, which is ${maxPayloadBytes}`,
+    );
   }
   if (prefetch > maxPrefetch) refuse("prefetch", `at most ${nameOf("maxPrefetch")}, which is ${maxPrefetch}`);
   if (backoffMaxMs < backoffMs) refuse("backoffMaxMs", `at least ${nameOf("backoffMs")}, which is ${backoffMs}`);

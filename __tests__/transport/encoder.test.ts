@@ -2,6 +2,7 @@ import { Decoder, Encoder, PacketType, type Packet } from "socket.io-parser";
 import { queueAddress, type Delivery, type Message } from "../../src/queue/message";
 import { JsonText, SplicingEncoder } from "../../src/protocol/json-text";
 import { deliverTexts } from "../../src/transport/encoder";
+import { storedMessage } from "../support/deliveries";
 
 const NOW = Date.UTC(2026, 4, 1, 12);
 const NO_LIMITS = { maxBatch: 1000, maxTextLength: 1_000_000 };
@@ -16,24 +17,12 @@ const NASTY = [
 ];
 
 function delivery(namespace: string, changes: Partial<Message>, attempt = 1): Delivery {
-  const message: Message = {
-    seq: 7,
+  const message = storedMessage({
     queue: queueAddress(namespace, "driver"),
-    id: "m-1",
-    event: "pickup",
-    payload: '{"orderId":"o-1"}',
-    priority: 4,
-    group: undefined,
-    headers: undefined,
-    publisher: "acme",
     publishedAt: NOW - 5_000,
-    expiresAt: undefined,
-    room: undefined,
     attempts: attempt,
-    failures: 0,
-    lastError: undefined,
     ...changes,
-  };
+  });
   return { message, attempt, holder: "s-1", client: "d1", deadline: NOW + 30_000 };
 }
 

@@ -1,6 +1,7 @@
 import { startHub as startHubOn } from "../../src/hub";
 import type { Deliver, PublishReply } from "../../src/protocol/wire";
 import { asVariable, readSettings } from "../../src/read-config";
+import { KIB } from "../../src/setting";
 import { connectStock, StockClient } from "../support/stock-client";
 import { startHub, stopHubs } from "../support/start-hub";
 import { waitUntil } from "../support/wait-until";
@@ -278,18 +279,56 @@ describe("limits on what one connection costs", () => {
     expect(await client.request("publish", { queue: "q", event: "e" })).toMatchObject({ ok: true });
   });
 
-  it("cuts a connection off that does not read what waits for it", async () => {
-    const { hub, url, client } = await startWithClient({
-      maxBufferedBytes: 64 * 1024,
-      prefetchBytes: 64 * 1024 * 1024,
-    });
+  it("cuts a connection off that asks for more than it reads", async () => {
+    const { hub, url, client } = await startWithClient({ maxPayloadBytes: 600 * KIB, maxBufferedBytes: 2_500 * KIB });
     const { client: stuck } = await connectStock(url, { reconnection: false });
-    const payload = "x".repeat(900_000);
-    for (let count = 0; count < 20; count++) await client.request("publish", { queue: "q", event: "e", payload });
-    await stuck.request("consume", { queue: "q" });
+    const payload = "x".repeat(512 * KIB);
+    for (let count = 0; count < 4; count++) {
+      await client.request("publish", { id: `m${count}`, queue: "q", event: "e", payload });
+    }
+    await client.request("consume", { queue: "q" });
+    for (let count = 0; count < 4; count++) {
+      const deliveries = [{ id: `m${count}`, attempt: 1 }];
+      await client.request("nack", { queue: "q", deliveries, dead: true });
+    }
     stuck.freeze();
+    for (let count = 0; count < 20; count++) stuck.socket.emit("dead", { queue: "q" }, () => undefined);
     await waitUntil(() => hub.counts().connections === 1);
     expect(await client.request("cancel")).toMatchObject({ ok: true });
+  });
+
+  it("gives a client that reads all that it may have, however much more that is than a connection holds", async () => {
+    const { url, client } = await startWithClient({ maxPayloadBytes: 600 * KIB, maxBufferedBytes: 2_500 * KIB });
+    const { client: consumer } = await connectStock(url, { reconnection: false });
+    const payload = "x".repeat(512 * KIB);
+    const queues = Array.from({ length: 20 }, (_, index) => `q${index}`);
+    const messages = ["a", "b"].map((id) => ({ id, event: "e", payload }));
+    for (const queue of queues) {
+      for (const message of messages) await client.request("publish", { ...message, queue });
+    }
+    await Promise.all(queues.map((queue) => consumer.request("consume", { queue })));
+    const got = new Map<string, string[]>();
+    for (let count = 0; count < 2 * queues.length;) {
+      const { queue, messages: delivered } = await consumer.next<Deliver>("deliver");
+      got.set(queue, (got.get(queue) ?? []).concat(delivered.map(({ id }) => id)));
+      count += delivered.length;
+    }
+    expect(got).toEqual(new Map(queues.map((queue) => [queue, ["a", "b"]])));
+    expect(consumer.socket.connected).toBe(true);
+  });
+
+  it("gives a client that reads the messages of one queue, however many bytes it may have out", async () => {
+    const { url, client } = await startWithClient({
+      maxPayloadBytes: 600 * KIB,
+      maxBufferedBytes: 2_500 * KIB,
+      prefetchBytes: 64 * 1024 * KIB,
+    });
+    const { client: consumer } = await connectStock(url, { reconnection: false });
+    const payload = "x".repeat(512 * KIB);
+    for (let count = 0; count < 20; count++) await client.request("publish", { queue: "q", event: "e", payload });
+    await consumer.request("consume", { queue: "q" });
+    for (let count = 0; count < 20;) count += (await consumer.next<Deliver>("deliver")).messages.length;
+    expect(consumer.socket.connected).toBe(true);
   });
 
   it("cuts one off in the midst of letting it in, and goes on", async () => {

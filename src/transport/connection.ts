@@ -12,6 +12,7 @@ import type { Receiver } from "../queue/receiver";
 import type { Session } from "../queue/session";
 import type { Admission, Standing } from "./admission";
 import type { Connections } from "./connections";
+import { DeliveryBacklog, fitIn, type Deliveries } from "./delivery-backlog";
 import { DeliveryBundle } from "./delivery-bundle";
 import { deliverTexts, type DeliverLimits } from "./encoder";
 import { HANDLERS } from "./handlers";
@@ -40,6 +41,9 @@ export interface ConnectionContext {
  */
 const MAX_DELIVER_LENGTH = 64_000;
 
+/** Bytes of deliveries, as `sizeOf` counts, after which is looked whether there is room for more. */
+export const SENT_AT_ONCE_BYTES = 2 ** 18;
+
 /** One socket of a client: takes its requests to the broker, and the broker's deliveries to it. */
 export class Connection implements Receiver, Caller {
   readonly broker: Broker;
@@ -49,6 +53,8 @@ export class Connection implements Receiver, Caller {
   readonly session: Session;
   private readonly dialect: DialectConnection | undefined;
   private readonly bundle: DeliveryBundle;
+  /** While there is one. */
+  private backlog: DeliveryBacklog | undefined;
   private readonly deliverLimits: DeliverLimits;
   private standing: Standing;
   private expiry: Timer | undefined;
@@ -98,14 +104,10 @@ export class Connection implements Receiver, Caller {
 
   deliver(queue: QueueAddress, deliveries: readonly Delivery[], again: boolean): void {
     if (!this.open) return;
-    try {
-      if (this.dialect?.deliver(queue, deliveries, again)) return;
-      for (const text of deliverTexts(queue, deliveries, again, this.context.clock.now(), this.deliverLimits)) {
-        this.bundle.add(text);
-      }
-    } catch (error) {
-      this.notDelivered(error, queue);
-    }
+    const all = { queue, deliveries, again };
+    const isSent = this.backlog === undefined && this.line.hasRoom && fitIn(SENT_AT_ONCE_BYTES, deliveries);
+    if (isSent) this.sendDeliveries(all);
+    else this.holdBack(all);
   }
 
   revoked(queue: QueueAddress, deliveries: readonly DeliveryRef[], reason: string): void {
@@ -128,6 +130,36 @@ export class Connection implements Receiver, Caller {
   close(): void {
     this.bundle.flush();
     this.socket.conn.close();
+  }
+
+  private sendDeliveries({ queue, deliveries, again }: Deliveries): void {
+    try {
+      if (this.dialect?.deliver(queue, deliveries, again)) return;
+      for (const text of deliverTexts(queue, deliveries, again, this.context.clock.now(), this.deliverLimits)) {
+        this.bundle.add(text);
+      }
+    } catch (error) {
+      this.notDelivered(error, queue);
+    }
+  }
+
+  private holdBack(deliveries: Deliveries): void {
+    if (this.backlog !== undefined) return this.backlog.add(deliveries);
+    this.backlog = new DeliveryBacklog(this.session);
+    this.backlog.add(deliveries);
+    this.sendHeldBack();
+  }
+
+  private sendHeldBack(): void {
+    while (this.open && this.line.hasRoom) {
+      const next = this.backlog?.take(SENT_AT_ONCE_BYTES);
+      if (next === undefined) {
+        this.backlog = undefined;
+        return;
+      }
+      this.sendDeliveries(next);
+    }
+    this.line.onRoom(() => this.sendHeldBack());
   }
 
   private receive(event: string, args: readonly unknown[]): void {

@@ -6,6 +6,8 @@ export type RawConnection = Socket["conn"];
 /** What has to be known about a raw connection: how much waits for it to read, and whether it sends binary. */
 export class Line {
   private waitingBytes = 0;
+  /** What is to be done when there is room. */
+  private awaiting: (() => void)[] = [];
   private stuck = false;
   private binary = false;
 
@@ -13,7 +15,11 @@ export class Line {
    * @param onStuck called once, when more waits than `maxBufferedBytes`. Never in the midst of a send: whoever sends
    * relies on the connection being there until it is through, Socket.IO not least.
    */
-  constructor(raw: RawConnection, maxBufferedBytes: number, onStuck: (waitingBytes: number) => void) {
+  constructor(
+    private readonly raw: RawConnection,
+    private readonly maxBufferedBytes: number,
+    onStuck: (waitingBytes: number) => void,
+  ) {
     raw.on("packetCreate", ({ data }: { data?: unknown }) => {
       if (typeof data !== "string") return;
       this.waitingBytes += data.length;
@@ -28,6 +34,22 @@ export class Line {
     });
     raw.on("data", (data: unknown) => {
       if (typeof data !== "string") this.binary = true;
+    });
+  }
+
+  /** Whether there is room for what could as well be sent later. The other half is for answers. */
+  get hasRoom(): boolean {
+    return this.waitingBytes <= this.maxBufferedBytes / 2;
+  }
+
+  /** @param task called once, when all that waits now has gone to the transport. */
+  onRoom(task: () => void): void {
+    this.awaiting.push(task);
+    if (this.awaiting.length > 1) return;
+    this.raw.once("drain", () => {
+      const tasks = this.awaiting;
+      this.awaiting = [];
+      for (const each of tasks) each();
     });
   }
 
