@@ -13,6 +13,8 @@ export class SlowJournal implements Journal {
   private readonly inner: MemoryJournal;
   private readonly held: (() => void)[] = [];
   private onHeld = (): void => {};
+  /** Steps of the clock that were refused: they go before the next call. */
+  private owedMs = 0;
 
   constructor(settings: Partial<MemoryJournalSettings> = {}, clock?: Pick<Clock, "now" | "steady">) {
     const byDefault = {
@@ -53,7 +55,10 @@ export class SlowJournal implements Journal {
   join: Journal["join"] = (...given) => this.pass(() => this.inner.join(...given));
   leave: Journal["leave"] = (...given) => this.pass(() => this.inner.leave(...given));
   fetch: Journal["fetch"] = (seqs) => this.pass(() => this.inner.fetch(seqs));
-  moveDeadlines: Journal["moveDeadlines"] = (...given) => this.pass(() => this.inner.moveDeadlines(...given));
+  moveDeadlines: Journal["moveDeadlines"] = (byMs) => {
+    this.owedMs += byMs;
+    return this.pass(() => Promise.resolve());
+  };
   find: Journal["find"] = (...given) => this.pass(() => this.inner.find(...given));
   endings: Journal["endings"] = (...given) => this.pass(() => this.inner.endings(...given));
   deadLetters: Journal["deadLetters"] = (...given) => this.pass(() => this.inner.deadLetters(...given));
@@ -63,10 +68,16 @@ export class SlowJournal implements Journal {
   probe = (): Promise<void> => this.pass(() => this.inner.probe());
   close = (): Promise<void> => this.inner.close();
 
+  private moved(): Promise<void> {
+    const byMs = this.owedMs;
+    this.owedMs = 0;
+    return byMs === 0 ? Promise.resolve() : this.inner.moveDeadlines(byMs);
+  }
+
   private pass<Result>(carryOut: () => Promise<Result>): Promise<Result> {
     const outcome = this.failing
       ? Promise.reject<Result>(new WaybillError("STORE_UNAVAILABLE", "The disk is on fire."))
-      : carryOut();
+      : this.moved().then(carryOut);
     if (!this.holding) return outcome;
     outcome.catch(() => {});
     return new Promise((resolve) => {

@@ -59,10 +59,12 @@ export class RoomHistory {
   }
 
   moveDeadlines(byMs: number): void {
+    const before = this.clock.now() - byMs;
     for (const row of this.rows) {
-      if (row.isDueFixed) continue;
-      if (row.dueAt !== undefined) row.dueAt += byMs;
-      if (row.message.expiresAt !== undefined) row.message.expiresAt += byMs;
+      // What was due at a time of day that has come lives for a while from then on.
+      const isFixed = row.isDueFixed && (row.dueAt ?? 0) > before;
+      if (row.dueAt !== undefined && !row.isDueFixed) row.dueAt += byMs;
+      if (row.message.expiresAt !== undefined && !isFixed) row.message.expiresAt += byMs;
     }
   }
 

@@ -117,6 +117,22 @@ export function describeClockSteps(on: StoreInSuite): void {
       }
     });
 
+    test("a room's message lives as long from its time of day on, also for those who join later", async () => {
+      await on.store.join(room, ada, undefined, "client");
+      const dueAt = NOW + 1_000;
+      await on.store.append([
+        message("a", { target: room, dueAt, isDueFixed: true, expiresAt: dueAt + 4 * HALF_HOUR }),
+      ]);
+      expect(await at(dueAt, ada)).toEqual([1, 0, 0, 0]);
+      setTime(dueAt + 60_000 + byMs);
+      await on.store.moveDeadlines(byMs);
+      await on.store.join(room, bob, "all", "client");
+      for (const inbox of [ada, bob]) {
+        expect(await at(dueAt + 4 * HALF_HOUR + byMs - 1, inbox)).toEqual([1, 0, 0, 0]);
+      }
+      for (const inbox of [ada, bob]) expect(await at(dueAt + 4 * HALF_HOUR + byMs, inbox)).toEqual([0, 0, 0, 1]);
+    });
+
     test("what is published after it goes by the new time", async () => {
       const moving = on.store.moveDeadlines(byMs);
       const published = NOW + byMs;

@@ -213,7 +213,7 @@ export const BOUNDED: BrokenPromise = {
       file: "src/transport/line.ts",
       find: "if (this.stuck || this.waitingBytes <= maxBufferedBytes) return;",
       replace: "if (this.stuck || this.waitingBytes <= Infinity * maxBufferedBytes) return;",
-      caughtBy: { file: REQUESTS, test: "cuts a connection off that does not read what waits for it" },
+      caughtBy: { file: REQUESTS, test: "cuts a connection off that asks for more than it reads" },
       hangs: "it is never cut off",
     },
     {

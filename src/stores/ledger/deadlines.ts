@@ -28,8 +28,8 @@ interface Ending {
 
 /** Times that messages have: when they are due, and when they expire. */
 export class Deadlines {
-  /** By how much the clock was set, where the journal has not followed yet. */
-  private owedMs = 0;
+  /** Steps of the clock that the journal has not followed yet, each with the newest seq of the time before it. */
+  private owed: readonly { readonly byMs: number; readonly lastSeq: number }[] = [];
 
   constructor(
     private readonly ledger: Ledger,
@@ -101,25 +101,26 @@ export class Deadlines {
 
   /** Whether the clock was set and the times of messages have not followed yet: nothing can be said to have expired. */
   get isBehind(): boolean {
-    return this.owedMs !== 0;
+    return this.owed.length > 0;
   }
 
   /** The clock was put forward by this many milliseconds: moves what was given as a duration. */
   async move(byMs: number): Promise<void> {
     const { ledger } = this;
-    // Leases are nowhere else, so they follow at once; what could not be written is owed to the next call.
+    // Leases are nowhere else, so they follow at once.
     for (const queue of ledger.directory.allQueues()) {
       for (const lease of queue.leases.values()) lease.deadline += byMs;
       queue.earliestDeadline += byMs;
     }
-    this.owedMs += byMs;
-    const moving = this.owedMs;
     // What comes later is published by the new time.
-    const { lastSeq } = ledger;
-    if (moving !== 0) await ledger.journal.moveDeadlines(moving);
-    this.owedMs -= moving;
+    if (byMs !== 0) this.owed = [...this.owed, { byMs, lastSeq: ledger.lastSeq }];
+    const { owed } = this;
+    if (owed.length > 0) await ledger.journal.moveDeadlines(byMs);
+    this.owed = [];
     for (const message of this.messagesInMemory()) {
-      if (message.expiresAt !== undefined && message.seq <= lastSeq) message.expiresAt += moving;
+      for (const step of owed) {
+        if (message.expiresAt !== undefined && message.seq <= step.lastSeq) message.expiresAt += step.byMs;
+      }
     }
     ledger.nextDue = 0;
     ledger.nextExpiry = 0;

@@ -211,7 +211,10 @@ export interface Journal {
     seqs: readonly number[],
     limitBytes: number,
   ): Promise<{ readonly messages: readonly StoredMessage[]; readonly read: number }>;
-  /** The clock was put forward by this: moves what is due and what expires, but for what is due at a time of day. */
+  /**
+   * The clock was put forward by this: moves what is due and what expires, but for what is due at a time of day. Where it
+   * rejects, it is done before anything else is written; a call of 0 resolves when it is.
+   */
   moveDeadlines(byMs: number): Promise<void>;
   /**
    * Looks through the next `limit` waiting messages after a seq for those of an id, in one queue or in all.

@@ -66,7 +66,8 @@ export interface Calls {
     argument: { readonly seqs: readonly number[]; readonly limitBytes: number },
     result: { readonly messages: Packed; readonly read: number },
   ];
-  move: [argument: { readonly byMs: number }, result: null];
+  /** `before`: what the time was as the clock was set, by what it was set from. */
+  move: [argument: { readonly byMs: number; readonly before: number }, result: null];
   /** `dueAts`: one for each message, NaN where it has none. */
   find: [
     argument: {

@@ -36,6 +36,7 @@ export class SqliteFile {
   private readonly endings: Endings;
   private readonly insertQueue: Database.Statement;
   private readonly moves: readonly Database.Statement[];
+  private readonly moveExpiryOfBodies: Database.Statement;
   private readonly countChanges: Database.Statement;
   private readonly setCommits: Database.Statement;
   private readonly setOpen: Database.Statement;
@@ -43,6 +44,8 @@ export class SqliteFile {
   private queues: number;
   /** Queues that no commit has filed yet. */
   private unfiled: Calls["queue"][0][] = [];
+  /** Steps of the clock whose commit failed: what is written next is of the time after them. */
+  private owedMoves: readonly Calls["move"][0][] = [];
 
   /** @throws DamagedError when the file is not what was written; Error that says why else it cannot be used. */
   static open(settings: WorkerSettings, time: FileTime): SqliteFile {
@@ -91,8 +94,11 @@ export class SqliteFile {
       "UPDATE messages SET due_at = due_at + ? WHERE due_at IS NOT NULL AND due_fixed IS NULL",
       "UPDATE messages SET expires_at = expires_at + ? WHERE expires_at IS NOT NULL AND due_fixed IS NULL",
       "UPDATE bodies SET due_at = due_at + ? WHERE due_at IS NOT NULL AND due_fixed IS NULL",
-      "UPDATE bodies SET expires_at = expires_at + ? WHERE expires_at IS NOT NULL AND due_fixed IS NULL",
     ].map((sql) => database.prepare(sql));
+    // Nobody notes of a room's message that its time of day has come: from then on it lives for a while, as its copies do.
+    this.moveExpiryOfBodies = database.prepare(
+      "UPDATE bodies SET expires_at = expires_at + ? WHERE expires_at IS NOT NULL AND (due_fixed IS NULL OR due_at <= ?)",
+    );
   }
 
   /** From now on the main file says of itself that it is nothing without its log. */
@@ -110,7 +116,10 @@ export class SqliteFile {
     const changesBefore = this.countChanges.get();
     let commits = this.commits;
     let results: Calls[CallKind][1][];
+    const ownMoves = calls.flatMap((call) => (call.kind === "move" ? [call.argument] : []));
+    const owedMoves = this.owedMoves.filter((move) => !ownMoves.includes(move));
     try {
+      for (const move of owedMoves) this.move(move);
       for (const { no, address, creator } of this.unfiled) this.insertQueue.run(no, address, creator);
       results = calls.map((call) => this.carryOut(call));
       this.ids.write();
@@ -128,6 +137,7 @@ export class SqliteFile {
       this.blocks.forget();
       this.marks.forget();
       this.endings.forget();
+      this.owedMoves = [...owedMoves, ...ownMoves];
       if (this.database.inTransaction) this.database.exec("ROLLBACK");
       throw error;
     }
@@ -135,6 +145,7 @@ export class SqliteFile {
     this.commits = commits;
     if (this.unfiled.length > 0) this.file?.sizeCache((this.queues += this.unfiled.length));
     this.unfiled = [];
+    this.owedMoves = [];
     this.ids.keep();
     this.blocks.keep();
     this.marks.keep();
@@ -173,7 +184,7 @@ export class SqliteFile {
       case "endings":
         return this.endings.find(call.argument);
       case "move":
-        for (const move of this.moves) move.run(call.argument.byMs);
+        this.move(call.argument);
         return null;
       case "deadLetters":
         return this.dead.list(call.argument);
@@ -208,6 +219,11 @@ export class SqliteFile {
         this.setOpen.run(0);
         return null;
     }
+  }
+
+  private move({ byMs, before }: Calls["move"][0]): void {
+    for (const statement of this.moves) statement.run(byMs);
+    this.moveExpiryOfBodies.run(byMs, before);
   }
 
   private reusableBytes(): number {

@@ -125,7 +125,7 @@ export class SqliteJournal implements Journal {
   }
 
   async moveDeadlines(byMs: number): Promise<void> {
-    await this.line.call("move", { byMs });
+    await this.line.call("move", { byMs, before: this.clock.now() - byMs });
   }
 
   async find(
