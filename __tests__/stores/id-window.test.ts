@@ -113,3 +113,20 @@ test("a generation that is emptied is forgotten, its rows as well", () => {
   expect(rememberAll(ids, 1, ["first"], 3)).toEqual([0]);
   expect(database.prepare("SELECT count(*) FROM ids_0").pluck().get()).toBe(1);
 });
+
+test.each([
+  ["as it was", 0],
+  ["set back", -HOUR_MS],
+  ["set forwards", 10 * HOUR_MS],
+])("an id is remembered for as long when the next process finds the clock %s", (_how, byMs) => {
+  const now = Date.now();
+  const ids = openWindow();
+  rememberAll(ids, 1, ["older"], 1);
+  ids.rotate(now + HOUR_MS + 1_000);
+  rememberAll(ids, 1, ["younger"], 2);
+  const reopened = new IdWindow(database, SETTINGS);
+  reopened.rotate(now + HOUR_MS + 2_000 + byMs);
+  expect([reopened.find(1, "older"), reopened.find(1, "younger")]).toEqual([1, 2]);
+  reopened.rotate(now + 2 * HOUR_MS + 3_000 + byMs);
+  expect([reopened.find(1, "older"), reopened.find(1, "younger")]).toEqual([0, 2]);
+});

@@ -15,18 +15,18 @@ const ZERO = 0x30;
 export class IdWindow {
   private readonly generations: readonly [Generation, Generation];
   private youngNo: 0 | 1;
-  private since: number;
-  private readonly setMeta: Statement;
+  /** When the young one began, or was found: what another process had for the time says nothing of this one's. */
+  private since: number | undefined;
+  private readonly setYoung: Statement;
 
   constructor(
     private readonly database: Database,
     private readonly settings: { readonly dedupWindowMs: number; readonly dedupMaxIds: number },
   ) {
     this.generations = [new Generation(database, "ids_0"), new Generation(database, "ids_1")];
-    const meta = database.prepare("SELECT value FROM meta WHERE key = ?").pluck();
-    this.setMeta = database.prepare("UPDATE meta SET value = ? WHERE key = ?");
-    this.youngNo = meta.get("ids_young") === 1 ? 1 : 0;
-    this.since = Number(meta.get("ids_since"));
+    this.setYoung = database.prepare("UPDATE meta SET value = ? WHERE key = 'ids_young'");
+    const young = database.prepare("SELECT value FROM meta WHERE key = 'ids_young'").pluck();
+    this.youngNo = young.get() === 1 ? 1 : 0;
   }
 
   /** @returns the seq that a remembered id has, or 0. */
@@ -46,6 +46,7 @@ export class IdWindow {
   /** Between transactions: starts a new generation when the young one is full or old enough. */
   rotate(now: number): void {
     const { dedupWindowMs, dedupMaxIds } = this.settings;
+    this.since ??= now;
     // Guard against a clock that was set back: the window would else not end for as long.
     const isOld = now - this.since >= dedupWindowMs || now < this.since;
     if (this.young.size < dedupMaxIds && !isOld) return;
@@ -54,8 +55,7 @@ export class IdWindow {
     if (!isIdle) {
       this.database.transaction(() => {
         this.generations[next].clearRows();
-        this.setMeta.run(next, "ids_young");
-        this.setMeta.run(now, "ids_since");
+        this.setYoung.run(next);
       })();
       this.generations[next].forgetAll();
       this.youngNo = next;
