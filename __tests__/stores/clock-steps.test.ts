@@ -60,6 +60,18 @@ describe.each([
     expect(await at(now + 2_000)).toEqual([1, 0, 1]);
   });
 
+  it("tells those who take them the same", async () => {
+    await store.append([message("before", { expiresAt: NOW + 2_000 })]);
+    await stepInVain();
+    await store.append([message("after", { publishedAt: now, expiresAt: now + 1_000 })]);
+    await store.moveDeadlines(0);
+    const taken = await store.lease(queue, [{ holder: "h", client: "c", limit: 2, limitBytes: 1e9 }], now, 1_000);
+    expect(taken.map(({ message: { id, expiresAt } }) => [id, expiresAt])).toEqual([
+      ["before", now + 2_000],
+      ["after", now + 1_000],
+    ]);
+  });
+
   it("moves no retry that is asked for before the next look, and the history that somebody is given then", async () => {
     await store.join(room, ada, undefined, "client");
     await store.append([message("retried"), message("told", { target: room, expiresAt: NOW + 1_000 })]);

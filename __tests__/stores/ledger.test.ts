@@ -112,11 +112,11 @@ describe("membership", () => {
     const back = [store.join(room, ada, undefined, "client"), store.leave(room, ada)];
     journal.holding = false;
     await journal.answer();
-    expect(await Promise.all(back)).toMatchObject([{ members: 1 }, { members: 0 }]);
+    expect(await Promise.all(back)).toMatchObject([{ members: 0 }, { members: 0 }]);
     expect(await published("b")).toEqual([]);
   });
 
-  test("stays as it was when a request fails, whatever else is under way", async () => {
+  test("stays as it was when a join fails, whatever else is under way, and ends also when a leave fails", async () => {
     journal.holding = true;
     journal.failing = true;
     const refused = store.join(room, ada, undefined, "client");
@@ -128,10 +128,14 @@ describe("membership", () => {
     expect(await outcomes).toMatchObject([{ status: "rejected" }, { status: "fulfilled", value: { members: 1 } }]);
     expect(await published("a")).toEqual(["a"]);
     journal.failing = true;
-    await expect(store.leave(room, ada)).rejects.toMatchObject(failed);
     await expect(store.join(room, ada, undefined, "client")).rejects.toMatchObject(failed);
     journal.failing = false;
     expect(await published("b")).toEqual(["b"]);
+    journal.failing = true;
+    await expect(store.leave(room, ada)).rejects.toMatchObject(failed);
+    await expect(store.join(room, ada, undefined, "client")).rejects.toMatchObject(failed);
+    journal.failing = false;
+    expect(await published("c")).toEqual([]);
   });
 
   test("a join that fails makes no member", async () => {

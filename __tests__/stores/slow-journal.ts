@@ -13,8 +13,8 @@ export class SlowJournal implements Journal {
   private readonly inner: MemoryJournal;
   private readonly held: (() => void)[] = [];
   private onHeld = (): void => {};
-  /** Steps of the clock that were refused: they go before the next call. */
-  private owedMs = 0;
+  /** What stands, and was refused: it goes before the next call. */
+  private owed: (() => Promise<void>)[] = [];
 
   constructor(settings: Partial<MemoryJournalSettings> = {}, clock?: Pick<Clock, "now" | "steady">) {
     const byDefault = {
@@ -53,12 +53,9 @@ export class SlowJournal implements Journal {
   due: Journal["due"] = (...given) => this.pass(() => this.inner.due(...given));
   expired: Journal["expired"] = (...given) => this.pass(() => this.inner.expired(...given));
   join: Journal["join"] = (...given) => this.pass(() => this.inner.join(...given));
-  leave: Journal["leave"] = (...given) => this.pass(() => this.inner.leave(...given));
+  leave: Journal["leave"] = (...given) => this.passStanding(() => this.inner.leave(...given));
   fetch: Journal["fetch"] = (seqs) => this.pass(() => this.inner.fetch(seqs));
-  moveDeadlines: Journal["moveDeadlines"] = (byMs) => {
-    this.owedMs += byMs;
-    return this.pass(() => Promise.resolve());
-  };
+  moveDeadlines: Journal["moveDeadlines"] = (...given) => this.passStanding(() => this.inner.moveDeadlines(...given));
   find: Journal["find"] = (...given) => this.pass(() => this.inner.find(...given));
   endings: Journal["endings"] = (...given) => this.pass(() => this.inner.endings(...given));
   deadLetters: Journal["deadLetters"] = (...given) => this.pass(() => this.inner.deadLetters(...given));
@@ -68,16 +65,21 @@ export class SlowJournal implements Journal {
   probe = (): Promise<void> => this.pass(() => this.inner.probe());
   close = (): Promise<void> => this.inner.close();
 
-  private moved(): Promise<void> {
-    const byMs = this.owedMs;
-    this.owedMs = 0;
-    return byMs === 0 ? Promise.resolve() : this.inner.moveDeadlines(byMs);
+  private passStanding(carryOut: () => Promise<void>): Promise<void> {
+    this.owed.push(carryOut);
+    return this.pass(() => Promise.resolve());
+  }
+
+  private async payOwed(): Promise<void> {
+    for (const carryOut of this.owed.splice(0)) await carryOut();
   }
 
   private pass<Result>(carryOut: () => Promise<Result>): Promise<Result> {
     const outcome = this.failing
       ? Promise.reject<Result>(new WaybillError("STORE_UNAVAILABLE", "The disk is on fire."))
-      : this.moved().then(carryOut);
+      : this.owed.length === 0
+        ? carryOut()
+        : this.payOwed().then(carryOut);
     if (!this.holding) return outcome;
     outcome.catch(() => {});
     return new Promise((resolve) => {

@@ -139,6 +139,7 @@ export interface RoomStore {
    * @param client who asks: a room that this makes counts as the client's. An inbox counts as its owner's.
    */
   join(room: RoomAddress, inbox: QueueAddress, since: Since | undefined, client: string): Promise<Membership>;
+  /** Ends a membership as it is asked: nothing that comes after that goes to the inbox. Where it rejects, it will be stored later. */
   leave(room: RoomAddress, inbox: QueueAddress): Promise<Membership>;
 }
 

@@ -60,6 +60,31 @@ export function describeRooms(on: StoreInSuite): void {
       expect(await on.store.join(room, ada, "all", "client")).toMatchObject({ replayed: 2 });
     });
 
+    test("give what comes while one leaves to nobody who has asked to, and once to who is back", async () => {
+      await on.store.join(room, ada, undefined, "client");
+      const [first] = (await on.store.append([toRoom("a")])) as readonly { seq: number }[];
+      expect(ids(await lease(1, ada))).toEqual(["a"]);
+      const leaving = on.store.leave(room, ada);
+      const publishing = on.store.append([toRoom("b")]);
+      expect(await leaving).toMatchObject({ members: 0 });
+      await publishing;
+      await leaseNone(ada);
+      const joining = on.store.join(room, ada, { afterSeq: first?.seq ?? 0 }, "client");
+      await on.store.append([toRoom("c")]);
+      expect(await joining).toMatchObject({ replayed: 1 });
+      expect(ids(await lease(2, ada))).toEqual(["b", "c"]);
+    });
+
+    test("keep who joins again while it leaves, and not who leaves again while it joins", async () => {
+      await on.store.join(room, ada, undefined, "client");
+      await Promise.all([on.store.leave(room, ada), on.store.join(room, ada, undefined, "client")]);
+      expect(await on.store.join(room, bob, undefined, "client")).toMatchObject({ members: 2 });
+      await Promise.all([on.store.join(room, eve, undefined, "client"), on.store.leave(room, eve)]);
+      await on.store.append([toRoom("a")]);
+      for (const inbox of [ada, bob]) expect(ids(await lease(1, inbox))).toEqual(["a"]);
+      await leaseNone(eve);
+    });
+
     test("replay from a seq and from a time", async () => {
       const results = await on.store.append([
         toRoom("a", { publishedAt: NOW - 3 }),

@@ -1,6 +1,7 @@
 import type { BrokenPromise } from "../mutant";
 import { ALONE, BROKER, CONSUME, MEMORY, PROMISES, PUBLISH, REQUESTS, SQLITE } from "./suites";
 
+const DECODER = "__tests__/transport/request-decoder.test.ts";
 const PAGING = "__tests__/stores/paging.test.ts";
 const UNUSED = "__tests__/stores/unused-queues.test.ts";
 const NEARLY_FULL_DISK = {
@@ -183,9 +184,39 @@ export const BOUNDED: BrokenPromise = {
     {
       name: "payload-without-limit",
       file: "src/queue/publisher.ts",
-      find: "if (!exceedsBytes(text, maxPayloadBytes)) return text;",
-      replace: 'if (text !== "") return text;',
+      find: "if (exceedsBytes(text, maxPayloadBytes)) {",
+      replace: 'if (text === "") {',
       caughtBy: { file: REQUESTS, test: "refuses a message that comes alone as a whole" },
+    },
+    {
+      name: "payload-nested-without-limit",
+      file: "src/queue/publisher.ts",
+      find: "return isNestedDeeper(text, MAX_NESTING) ? tooDeep() : text;",
+      replace: "return text;",
+      caughtBy: { file: "__tests__/integration/bad-input.test.ts", test: "a payload that is nested too deeply" },
+    },
+    {
+      name: "event-with-arguments-without-limit",
+      file: "src/transport/request-decoder.ts",
+      find: "if (Array.isArray(data) && data.length > EVENT_LENGTH) data.length = EVENT_LENGTH;",
+      replace: "",
+      caughtBy: { file: DECODER, test: "is answered by its first, and the hub goes on" },
+      hangs: "the hub does not answer any more",
+    },
+    {
+      name: "request-to-connect-taken-many-times",
+      file: "src/transport/request-decoder.ts",
+      find: "if (this.connects.has(namespace) || this.connects.size >= MAX_CONNECTS) {",
+      replace: "if (this.connects.size >= MAX_CONNECTS) {",
+      caughtBy: { file: DECODER, test: "when one is sent many times at once, past the limit of connections" },
+    },
+    {
+      name: "deliveries-sent-without-room",
+      file: "src/transport/connection.ts",
+      find: "while (this.open && this.line.hasRoom) {",
+      replace: "while (this.open) {",
+      caughtBy: { file: REQUESTS, test: "gives a client that reads the messages of one queue" },
+      hangs: "the client is cut off",
     },
     {
       name: "consumers-of-a-session-without-limit",

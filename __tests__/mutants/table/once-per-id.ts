@@ -129,5 +129,12 @@ export const ONCE_PER_ID: BrokenPromise = {
         test: "tells a publisher that lost its answer that the message is stored",
       },
     },
+    {
+      name: "age-of-ids-by-the-clock-of-another-process",
+      file: "src/stores/sqlite/id-window.ts",
+      find: "this.since ??= now;",
+      replace: "this.since ??= 0;",
+      caughtBy: { file: "__tests__/stores/id-window.test.ts", test: "when the next process finds the clock as it was" },
+    },
   ],
 };

@@ -3,6 +3,8 @@ import { CLOCK, DISPATCHER, LEDGER, MEMORY, PUBLISH, SQLITE } from "./suites";
 
 const AFTER_A_CRASH = "crashed and opened again";
 
+const CLOCK_ON_DISK = "__tests__/stores/clock-steps.test.ts";
+
 export const TIME: BrokenPromise = {
   promise: "Nothing early, nothing late",
   mutants: [
@@ -124,6 +126,35 @@ export const TIME: BrokenPromise = {
       find: "this.ledger.lookForExpiryAt(message.expiresAt);",
       replace: "",
       caughtBy: { file: LEDGER, test: "ends a message that was out meanwhile, also if nobody asks for it again" },
+    },
+    {
+      name: "clock-step-of-a-failed-commit-forgotten",
+      file: "src/stores/sqlite/sqlite-file.ts",
+      find: 'return kind === "queue" || kind === "move" || kind === "leave";',
+      replace: 'return kind === "queue" || kind === "leave";',
+      caughtBy: { file: CLOCK_ON_DISK, test: "moves what was there before, once" },
+    },
+    {
+      name: "clock-step-of-a-failed-commit-after-what-comes-next",
+      file: "src/stores/sqlite/sqlite-file.ts",
+      find: "for (const call of owed) this.carryOut(call);\n      results = calls.map((call) => this.carryOut(call));",
+      replace:
+        "results = calls.map((call) => this.carryOut(call));\n      for (const call of owed) this.carryOut(call);",
+      caughtBy: { file: CLOCK_ON_DISK, test: "moves nothing that is published before the next look" },
+    },
+    {
+      name: "clock-step-that-could-not-be-written-moves-what-came-later-in-memory",
+      file: "src/stores/ledger/deadlines.ts",
+      find: "message.seq <= step.lastSeq",
+      replace: "message.seq <= ledger.lastSeq",
+      caughtBy: { file: CLOCK_ON_DISK, test: "tells those who take them the same" },
+    },
+    {
+      name: "time-to-live-from-a-time-of-day-not-moved-in-history",
+      file: "src/stores/sqlite/sqlite-file.ts",
+      find: "AND (due_fixed IS NULL OR due_at <= ?)",
+      replace: "AND due_fixed IS NULL AND ? > 0",
+      caughtBy: { file: SQLITE, test: "lives as long from its time of day on" },
     },
   ],
 };

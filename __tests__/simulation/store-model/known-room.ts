@@ -44,21 +44,18 @@ export class KnownRoom {
     };
   }
 
-  /** An inbox leaves. @returns what to call when it could not. */
-  beginLeave(inbox: KnownQueue): () => void {
-    const former = this.coveredFrom.get(inbox);
+  /** An inbox asks to leave: it is out from now on, also where that cannot be stored at once. */
+  leave(inbox: KnownQueue): void {
     this.coveredFrom.delete(inbox);
-    return () => {
-      if (former !== undefined) this.coveredFrom.set(inbox, former);
-    };
   }
 
-  moveDeadlines(byMs: number): void {
+  /** @param before the time as the clock was set. */
+  moveDeadlines(byMs: number, before: number): void {
     for (const sent of this.history) {
       const { dueAt, expiresAt, isDueFixed } = sent.message;
-      if (isDueFixed) continue;
+      if (isDueFixed && (dueAt ?? 0) > before) continue;
       const move = (time: number | undefined): number | undefined => (time === undefined ? time : time + byMs);
-      sent.message = { ...sent.message, dueAt: move(dueAt), expiresAt: move(expiresAt) };
+      sent.message = { ...sent.message, dueAt: isDueFixed ? dueAt : move(dueAt), expiresAt: move(expiresAt) };
     }
   }
 }

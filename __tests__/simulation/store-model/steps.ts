@@ -233,11 +233,8 @@ export class Steps {
   }
 
   private async leave(inbox: KnownQueue): Promise<void> {
-    const failed = this.scene.room.beginLeave(inbox);
-    await this.scene.store.leave(ROOM, inbox.address).catch((error: unknown) => {
-      failed();
-      throw error;
-    });
+    this.scene.room.leave(inbox);
+    await this.scene.store.leave(ROOM, inbox.address);
   }
 }
 

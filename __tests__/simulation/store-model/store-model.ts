@@ -113,10 +113,11 @@ export class StoreModel {
 
   private async setClock(byMs: number): Promise<void> {
     await this.scene.rest();
-    await this.scene.store.moveDeadlines(byMs);
+    const before = this.scene.clock.time;
     this.scene.clock.time += byMs;
+    await this.scene.store.moveDeadlines(byMs);
     for (const queue of this.scene.queues) queue.moveDeadlines(byMs);
-    this.scene.room.moveDeadlines(byMs);
+    this.scene.room.moveDeadlines(byMs, before);
   }
 
   private async restart(how: "closed" | "crashed"): Promise<void> {

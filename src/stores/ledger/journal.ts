@@ -201,6 +201,7 @@ export interface Journal {
     firstSeq: number,
     lastSeq: number,
   ): Promise<JoinedRow>;
+  /** Where it rejects, it is done before anything else is written. */
   leave(roomNo: number, inboxNo: number): Promise<void>;
   /**
    * Reads waiting messages by their seqs, in order; those that are gone are left out.

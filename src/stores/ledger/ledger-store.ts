@@ -179,10 +179,10 @@ export class LedgerStore implements Store {
   async leave(address: RoomAddress, inboxAddress: QueueAddress): Promise<Membership> {
     const room = this.ledger.directory.room(address);
     const inbox = this.ledger.directory.queue(inboxAddress);
-    if (room !== undefined && inbox !== undefined && room.has(inbox)) {
-      const endLeave = room.beginLeave(inbox);
+    if (room !== undefined && inbox !== undefined) {
+      room.remove(inbox);
+      // Also where it was not in it any more: that may still be on its way to the disk.
       await this.journal.leave(room.no, inbox.no);
-      endLeave();
     }
     return { members: room?.size ?? 0, replayed: 0, missing: undefined };
   }

@@ -42,10 +42,8 @@ export class SqliteFile {
   private readonly setOpen: Database.Statement;
   private commits: number;
   private queues: number;
-  /** Queues that no commit has filed yet. */
-  private unfiled: Calls["queue"][0][] = [];
-  /** Steps of the clock whose commit failed: what is written next is of the time after them. */
-  private owedMoves: readonly Calls["move"][0][] = [];
+  /** Calls that stand, and whose commit failed. */
+  private owed: readonly Call[] = [];
 
   /** @throws DamagedError when the file is not what was written; Error that says why else it cannot be used. */
   static open(settings: WorkerSettings, time: FileTime): SqliteFile {
@@ -109,18 +107,15 @@ export class SqliteFile {
 
   /** Carries out calls in one transaction: all of them, or none if one throws. */
   commit(calls: readonly Call[]): Calls[CallKind][1][] {
-    for (const call of calls) if (call.kind === "queue") this.unfiled.push(call.argument);
     const now = this.time.now();
     this.ids.rotate(now);
     this.database.exec("BEGIN IMMEDIATE");
     const changesBefore = this.countChanges.get();
     let commits = this.commits;
     let results: Calls[CallKind][1][];
-    const ownMoves = calls.flatMap((call) => (call.kind === "move" ? [call.argument] : []));
-    const owedMoves = this.owedMoves.filter((move) => !ownMoves.includes(move));
+    const owed = this.owed.filter((call) => !calls.includes(call));
     try {
-      for (const move of owedMoves) this.move(move);
-      for (const { no, address, creator } of this.unfiled) this.insertQueue.run(no, address, creator);
+      for (const call of owed) this.carryOut(call);
       results = calls.map((call) => this.carryOut(call));
       this.ids.write();
       this.blocks.write();
@@ -137,15 +132,15 @@ export class SqliteFile {
       this.blocks.forget();
       this.marks.forget();
       this.endings.forget();
-      this.owedMoves = [...owedMoves, ...ownMoves];
+      this.owed = [...owed, ...calls.filter(stands)];
       if (this.database.inTransaction) this.database.exec("ROLLBACK");
       throw error;
     }
     if (commits !== this.commits) this.file?.mark.note(commits);
     this.commits = commits;
-    if (this.unfiled.length > 0) this.file?.sizeCache((this.queues += this.unfiled.length));
-    this.unfiled = [];
-    this.owedMoves = [];
+    this.owed = [];
+    const filed = [...owed, ...calls].filter(({ kind }) => kind === "queue").length;
+    if (filed > 0) this.file?.sizeCache((this.queues += filed));
     this.ids.keep();
     this.blocks.keep();
     this.marks.keep();
@@ -204,8 +199,11 @@ export class SqliteFile {
         return null;
       case "load":
         return this.load();
-      case "queue":
+      case "queue": {
+        const { no, address, creator } = call.argument;
+        this.insertQueue.run(no, address, creator);
         return null;
+      }
       case "reusable":
         return this.reusableBytes();
       case "probe":
@@ -242,4 +240,12 @@ export class SqliteFile {
     this.changer.forgetGroupHolders();
     return snapshot;
   }
+}
+
+/**
+ * Whether others count on a call as soon as it is made: on a queue's number, on the time after a step of the clock, on an
+ * inbox being out of a room. Where its commit fails, it is carried out before anything else is written.
+ */
+function stands({ kind }: Call): boolean {
+  return kind === "queue" || kind === "move" || kind === "leave";
 }
