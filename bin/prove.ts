@@ -165,15 +165,15 @@ class Scratch {
   readonly folder: string;
   /** Ends what a trial has started. */
   onInterrupt: () => void = () => {};
-  /** The topmost folder that was made for it. */
-  private readonly made: string | undefined;
+  /** Folders that were made for it, the innermost first. */
+  private readonly made: readonly string[];
 
   /** @throws Error when there is nothing to try, or no room for it. */
   constructor(store: string) {
     const [, file] = /^sqlite:(.+)$/.exec(store) ?? [];
     if (file === undefined) throw new Error(`${store} keeps nothing on a disk: there is nothing to prove`);
     const beside = path.dirname(path.resolve(file));
-    this.made = fs.mkdirSync(beside, { recursive: true });
+    this.made = foldersUpTo(fs.mkdirSync(beside, { recursive: true }), beside);
     this.folder = fs.mkdtempSync(path.join(beside, "waybill-prove-"));
     process.on("SIGINT", this.interrupt).on("SIGTERM", this.interrupt);
     const { bavail, bsize } = fs.statfsSync(this.folder);
@@ -190,7 +190,7 @@ class Scratch {
     process.off("SIGINT", this.interrupt).off("SIGTERM", this.interrupt);
     // What was killed a moment ago may have made one more file.
     fs.rmSync(this.folder, { recursive: true, force: true, maxRetries: 3 });
-    if (this.made !== undefined) fs.rmSync(this.made, { recursive: true, force: true });
+    for (const folder of this.made) if (!removeEmpty(folder)) return;
   }
 
   private readonly interrupt = (): void => {
@@ -198,4 +198,22 @@ class Scratch {
     this.remove();
     process.exit(INTERRUPTED);
   };
+}
+
+/** The folders from the innermost outwards to the topmost; none where no topmost one was made. */
+function foldersUpTo(topmost: string | undefined, innermost: string): string[] {
+  const folders: string[] = [];
+  if (topmost === undefined) return folders;
+  for (let folder = innermost; folder.length >= topmost.length; folder = path.dirname(folder)) folders.push(folder);
+  return folders;
+}
+
+/** Never with what is in it: a hub may have made its store there meanwhile. @returns whether the folder is gone. */
+function removeEmpty(folder: string): boolean {
+  try {
+    fs.rmdirSync(folder);
+    return true;
+  } catch {
+    return false;
+  }
 }

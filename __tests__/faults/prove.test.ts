@@ -51,23 +51,48 @@ test("prove finds out a store that confirms before it has stored", async () => {
   expect(fs.readdirSync(folder)).toEqual([]);
 }, 60_000);
 
-test("prove that is interrupted leaves nothing behind", async () => {
-  const folder = temporaryFolder();
-  const store = `sqlite:${path.join(folder, "data", "waybill.db")}`;
-  const flags = [path.join(compiled, "bin", "waybill.js"), "prove", "--seconds", "1", "--store", store];
-  const prove = spawn(process.execPath, flags, { cwd: folder, stdio: ["ignore", "pipe", "inherit"] });
+/** `waybill prove` as it measures: its process, its exit code once it has ended, and its output as far as `until` says. */
+async function startProve(folder: string, store: string, flags: readonly string[], until: string) {
+  const argv = [path.join(compiled, "bin", "waybill.js"), "prove", "--seconds", "1", "--store", store, ...flags];
+  const prove = spawn(process.execPath, argv, { cwd: folder, stdio: ["ignore", "pipe", "inherit"] });
   const ended = new Promise((resolve) => prove.once("close", resolve));
   await new Promise<void>((resolve) => {
     let told = "";
     prove.stdout.on("data", (chunk: Buffer) => {
       told += chunk.toString();
-      if (told.includes("500 in flight")) resolve();
+      if (told.includes(until)) resolve();
     });
   });
+  return { prove, ended };
+}
+
+test("prove that is interrupted leaves nothing behind", async () => {
+  const folder = temporaryFolder();
+  const store = `sqlite:${path.join(folder, "data", "waybill.db")}`;
+  const { prove, ended } = await startProve(folder, store, [], "500 in flight");
   prove.kill("SIGINT");
   expect(await ended).toBe(130);
   expect(fs.readdirSync(folder)).toEqual([]);
 }, 60_000);
+
+test.each([
+  ["ends", 0],
+  ["is interrupted", 130],
+])(
+  "prove that %s leaves a store in peace that was made meanwhile in a folder of its making",
+  async (_how, code) => {
+    const folder = temporaryFolder();
+    const store = `sqlite:${path.join(folder, "data", "stores", "waybill.db")}`;
+    const { prove, ended } = await startProve(folder, store, ["--crashes", "1"], "trying ");
+    const live = path.join(folder, "data", "live.db");
+    fs.writeFileSync(live, "a hub's");
+    if (code === 130) prove.kill("SIGINT");
+    expect(await ended).toBe(code);
+    expect(fs.readFileSync(live, "utf8")).toBe("a hub's");
+    expect(fs.readdirSync(path.join(folder, "data"))).toEqual(["live.db"]);
+  },
+  60_000,
+);
 
 test("prove has nothing to try where nothing is kept", () => {
   const flags = [path.join(compiled, "bin", "waybill.js"), "prove", "--store", "memory:"];
