@@ -254,6 +254,36 @@ describe("consuming", () => {
     await cancelled;
     expect(hub().settled("ack")).toEqual(["m1#1"]);
   });
+
+  it("gives back what comes before the hub has heard of the cancel, though nothing is in hand any more", async () => {
+    hub().answer("cancel", () => undefined);
+    const client = connectClient();
+    const refused = jest.fn();
+    client.on("refused", refused);
+    const consumer = await client.consume("driver", () => undefined);
+    hub().deliver("driver", deliveredMessage("m1"));
+    await hub().until(() => hub().settled("ack").length === 1);
+    let isThrough = false;
+    void consumer.cancel().then(() => (isThrough = true));
+    // Answered after the ack.
+    await client.publish({ queue: "driver", event: "mark" });
+    hub().deliver("driver", deliveredMessage("m2", { seq: 2 }));
+    await hub().until(() => hub().settled("nack").length === 1);
+    expect(hub().bodies("nack")[0]).toMatchObject({ deliveries: [{ id: "m2", attempt: 1 }], release: true });
+    expect(refused).not.toHaveBeenCalled();
+    expect(isThrough).toBe(false);
+  });
+
+  it("cancels again when the hub refuses it for now, and tells when it refuses it for good", async () => {
+    const codes: ("RATE_LIMITED" | "INVALID")[] = ["RATE_LIMITED", "INVALID"];
+    hub().answer("cancel", () => ({ ok: false, error: new WaybillError(codes.shift() ?? "INVALID", "no").toWire() }));
+    const client = connectClient();
+    const refused = next(client, "refused");
+    const consumer = await client.consume("driver", () => undefined);
+    await consumer.cancel();
+    expect(hub().bodies("cancel")).toHaveLength(2);
+    expect(await refused).toMatchObject({ event: "cancel", error: { code: "INVALID" } });
+  });
 });
 
 describe("a hub that takes small packets only", () => {

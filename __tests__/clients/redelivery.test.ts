@@ -228,9 +228,47 @@ describe("a reconnect that resumes the session", () => {
     expect(hub().settled("nack", 2)).toEqual(["m1#1"]);
     expect(attempts).toEqual([1, 2]);
   });
+
+  it.each([
+    ["was not answered", "before the cut"],
+    ["comes while it is away", "after it"],
+  ])("fetches what the hub holds for a consumer whose cancel %s, and gives it back", async (_what, when) => {
+    hub().answer("cancel", (_body, connection) => (connection === 1 ? undefined : { ok: true, queue: "driver" }));
+    const seen: string[] = [];
+    const client = connectClient();
+    const consumer = await client.consume("driver", ({ id }) => seen.push(id), { prefetch: 5 });
+    hub().welcome = { resumed: true };
+    hub().answer("consume", () => {
+      hub().deliver("driver", again("m1", 1));
+      return { ok: true, queue: "driver", ready: 0 };
+    });
+    let cancelled = when === "before the cut" ? consumer.cancel() : undefined;
+    if (cancelled) await hub().until(() => hub().bodies("cancel").length === 1);
+    hub().cut();
+    await next(client, "disconnected");
+    cancelled ??= consumer.cancel();
+    await cancelled;
+    const names = hub().requests.filter(({ connection }) => connection === 2);
+    expect(names.map(({ name }) => name)).toEqual(["consume", "cancel", "nack"]);
+    expect(hub().bodies("consume", 2)).toEqual([{ queue: "driver", prefetch: 1 }]);
+    expect(hub().bodies("nack")).toEqual([{ queue: "driver", deliveries: [{ id: "m1", attempt: 1 }], release: true }]);
+    expect(seen).toEqual([]);
+  });
 });
 
 describe("a reconnect that does not resume the session", () => {
+  it("ends a consumer whose cancel was not answered, without consuming again", async () => {
+    hub().answer("cancel", () => undefined);
+    const client = connectClient();
+    const consumer = await client.consume("driver", () => undefined);
+    const cancelled = consumer.cancel();
+    await hub().until(() => hub().bodies("cancel").length === 1);
+    hub().cut();
+    await cancelled;
+    await client.publish({ queue: "driver", event: "mark" });
+    expect(hub().requests.map(({ name }) => name)).toEqual(["consume", "cancel", "publish"]);
+  });
+
   it("aborts the signals, and acks a finished message only when it is delivered again", async () => {
     const [work, started, aborted] = [gate(), gate(), gate()];
     const seen: string[] = [];

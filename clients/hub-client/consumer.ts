@@ -1,7 +1,6 @@
 import { reasonOf, WaybillError } from "../../src/protocol/errors";
 import { IdTable } from "../../src/protocol/id-table";
 import type { DeliveredMessage, DeliveryRef, Refused, Welcome } from "../../src/protocol/wire";
-import { backoffDelay, RETRY_BACKOFF } from "./backoff";
 import type { Connection } from "./connection";
 import { Deferred } from "./deferred";
 import { Delivery, type DeliveryControl, type DeliveryOwner } from "./delivery";
@@ -10,7 +9,8 @@ import type { FinishedMessages } from "./finished-messages";
 import type { LeaseKeeper } from "./lease-keeper";
 import { Nack, type NackOptions } from "./nack";
 import type { Settler } from "./settler";
-import { isDelivered, isRetryable, misunderstood } from "./wire-guards";
+import { Subscription } from "./subscription";
+import { isDelivered, misunderstood } from "./wire-guards";
 
 const DEFAULT_PREFETCH = 100;
 /** Characters of a failure's reason that are worth sending. */
@@ -33,7 +33,10 @@ export interface ConsumeOptions {
 export interface Consumer {
   /** The queue's name at the hub; of an inbox, `@<clientId>`. */
   readonly queue: string;
-  /** Takes no more deliveries. Resolves when the handlers in hand are through and the hub knows what became of theirs. */
+  /**
+   * Takes no more deliveries. Resolves when the handlers in hand are through, and the hub knows what became of theirs and
+   * that no more are wanted: where it is away, once it is back.
+   */
   cancel(): Promise<void>;
 }
 
@@ -57,9 +60,11 @@ export class QueueConsumer implements Consumer, DeliveryOwner {
   private readonly consumed = new Deferred<void>();
   private readonly idle = new Deferred<void>();
   private readonly prefetch: number;
-  private readonly exclusive: boolean | undefined;
+  private readonly subscription: Subscription;
   private running = 0;
   private cancelled = false;
+  /** Cancelled because the client closes. */
+  private leaving = false;
   private confirmed = false;
 
   constructor(
@@ -69,7 +74,7 @@ export class QueueConsumer implements Consumer, DeliveryOwner {
     private readonly parts: ConsumerParts,
   ) {
     this.prefetch = options.prefetch ?? DEFAULT_PREFETCH;
-    this.exclusive = options.exclusive;
+    this.subscription = new Subscription(parts.connection, queue, options.exclusive);
   }
 
   /** Resolves when the hub has first taken this consumer on. @throws WaybillError when it refuses, or the client closes. */
@@ -77,10 +82,13 @@ export class QueueConsumer implements Consumer, DeliveryOwner {
     return this.consumed.promise;
   }
 
-  /** A new connection: consumes again. */
+  /** A new connection: consumes again, or goes on with its end. */
   resume(welcome: Welcome): void {
-    if (!welcome.resumed) this.loseAll("The hub gave the leases up while the connection was away.");
-    void this.consume(welcome);
+    if (!welcome.resumed) {
+      this.loseAll("The hub gave the leases up while the connection was away.");
+      this.subscription.forget();
+    }
+    void (this.cancelled ? this.takeBackWhatIsHeld(welcome) : this.consume(welcome));
   }
 
   receive(messages: readonly unknown[]): void {
@@ -125,17 +133,21 @@ export class QueueConsumer implements Consumer, DeliveryOwner {
     this.parts.refused(refused);
   }
 
-  async cancel(): Promise<void> {
+  cancel(): Promise<void> {
     if (!this.cancelled) {
       this.cancelled = true;
       this.consumed.reject(new WaybillError("INVALID", `The consumer of ${this.queue} was cancelled.`));
-      // First the cancel, then what it gives back: the hub must not deal the same messages here again.
-      const cancelled = this.sendCancel();
-      for (const delivery of this.waiting.takeAll()) this.giveBack(delivery);
-      await cancelled;
-      this.endIfIdle();
+      void this.stopDealing();
     }
     return this.idle.promise;
+  }
+
+  /** Cancels, as the client closes: does not wait for a hub that is away to hear of it, as the session ends as well. */
+  leave(): Promise<void> {
+    this.leaving = true;
+    const through = this.cancel();
+    this.endIfIdle();
+    return through;
   }
 
   /** Ends at once: handlers hear it from their signals, and nothing more is settled. */
@@ -147,24 +159,11 @@ export class QueueConsumer implements Consumer, DeliveryOwner {
   }
 
   private async consume(welcome: Welcome): Promise<void> {
-    const { queue, exclusive } = this;
-    const { connection } = this.parts;
-    const prefetch = Math.min(this.prefetch, welcome.limits.maxPrefetch);
-    for (let refusals = 0; !this.cancelled && connection.welcome === welcome;) {
-      try {
-        const reply = await connection.request("consume", { queue, prefetch, exclusive });
-        if (reply.ok) {
-          this.confirmed = true;
-          return this.consumed.resolve();
-        }
-        if (!isRetryable(reply.error)) return this.consumeRefused(WaybillError.fromWire(reply.error));
-      } catch {
-        // The connection is lost: the next one makes a try of its own.
-        return;
-      }
-      const delayMs = backoffDelay(++refusals, RETRY_BACKOFF);
-      await new Promise((resolve) => setTimeout(resolve, delayMs));
-    }
+    const reply = await this.subscription.consume(welcome, this.prefetch, () => !this.cancelled);
+    if (reply === undefined) return;
+    if (!reply.ok) return this.consumeRefused(WaybillError.fromWire(reply.error));
+    this.confirmed = true;
+    this.consumed.resolve();
   }
 
   private consumeRefused(error: WaybillError): void {
@@ -175,12 +174,26 @@ export class QueueConsumer implements Consumer, DeliveryOwner {
     this.endIfIdle();
   }
 
-  private async sendCancel(): Promise<void> {
-    try {
-      await this.parts.connection.request("cancel", { queue: this.queue });
-    } catch {
-      // A connection that is gone took its consumers along.
+  /**
+   * On a connection that has resumed the session: what the hub had dealt before it heard of the cancel, it sends to a
+   * consumer only.
+   */
+  private async takeBackWhatIsHeld(welcome: Welcome): Promise<void> {
+    const { subscription } = this;
+    if (subscription.isOpen) {
+      const reply = await subscription.consume(welcome, 1, () => true);
+      if (reply === undefined) return;
     }
+    await this.stopDealing();
+  }
+
+  private async stopDealing(): Promise<void> {
+    // First the cancel, then what it gives back: the hub must not deal the same messages here again.
+    const answered = this.subscription.cancel();
+    for (const delivery of this.waiting.takeAll()) this.giveBack(delivery);
+    const error = await answered;
+    if (error) this.refused({ event: "cancel", error });
+    this.endIfIdle();
   }
 
   private accept(message: DeliveredMessage, now: number): void {
@@ -295,6 +308,8 @@ export class QueueConsumer implements Consumer, DeliveryOwner {
 
   private endIfIdle(): void {
     if (!this.cancelled || this.deliveries.size > 0 || (this.displaced?.size ?? 0) > 0) return;
+    // What the hub deals until it has heard of the cancel must find somebody who gives it back.
+    if (this.subscription.isOpen && !(this.leaving && !this.parts.connection.connected)) return;
     this.idle.resolve();
     this.parts.ended(this);
   }

@@ -87,7 +87,7 @@ export class Consumers {
   /** Takes no more deliveries and no more consumers. Resolves when everything in hand is through. */
   async cancelAll(): Promise<void> {
     this.closing = true;
-    await Promise.all(Array.from(this.byQueue.values(), (consumer) => consumer.cancel()));
+    await Promise.all(Array.from(this.byQueue.values(), (consumer) => consumer.leave()));
   }
 
   /** Whether a handler is at work, or its verdict not yet known to the hub. */
