@@ -152,7 +152,7 @@ export class HubClient {
    * restart forgets.
    *
    * @param queue undefined for the own inbox.
-   * @returns when the hub has taken the consumer on.
+   * @returns when the hub has taken the consumer on. Handlers may start before: the first messages come with the hub's answer.
    * @throws WaybillError `INVALID` when this client consumes the queue already, or without a handler; `FORBIDDEN`; `LIMIT_REACHED`.
    */
   async consume(queue: string | undefined, handler: MessageHandler, options: ConsumeOptions = {}): Promise<Consumer> {

@@ -79,6 +79,22 @@ describe("consuming", () => {
     expect(hub().bodies("consume")).toHaveLength(3);
   });
 
+  it("is taken on when a delivery comes, whatever its handler does, and whatever comes in the place of the answer", async () => {
+    hub().answer("consume", ({ queue }, connection) => {
+      if (connection > 1) return { ok: false, error: new WaybillError("FORBIDDEN", "no more").toWire() };
+      hub().deliver(queue ?? "", deliveredMessage("m1"));
+      return undefined;
+    });
+    const client = connectClient();
+    expect(await client.consume("south", () => undefined)).toMatchObject({ queue: "south" });
+    const refused = next(client, "refused");
+    hub().cut();
+    expect(await refused).toMatchObject({ event: "consume", error: { code: "FORBIDDEN" } });
+    const closing = connectClient();
+    hub().answer("consume", ({ queue }) => void hub().deliver(queue ?? "", deliveredMessage("m2")));
+    expect(await closing.consume("driver", () => void closing.close())).toMatchObject({ queue: "driver" });
+  });
+
   it("hands messages over in order, and acks a turn's worth in one packet", async () => {
     const seen: string[] = [];
     await connectClient().consume("driver", ({ id }) => seen.push(id));

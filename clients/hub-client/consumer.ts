@@ -92,6 +92,8 @@ export class QueueConsumer implements Consumer, DeliveryOwner {
   }
 
   receive(messages: readonly unknown[]): void {
+    // Before the handlers, which may cancel: what the hub deals, it has taken on, and its answer is still to be read.
+    this.takenOn();
     const now = performance.now();
     let lookAt = Infinity;
     for (const message of messages) {
@@ -162,6 +164,10 @@ export class QueueConsumer implements Consumer, DeliveryOwner {
     const reply = await this.subscription.consume(welcome, this.prefetch, () => !this.cancelled);
     if (reply === undefined) return;
     if (!reply.ok) return this.consumeRefused(WaybillError.fromWire(reply.error));
+    this.takenOn();
+  }
+
+  private takenOn(): void {
     this.confirmed = true;
     this.consumed.resolve();
   }
