@@ -1,4 +1,6 @@
 import { Nack, WaybillError, type DeliveryControl } from "../../clients/hub-client";
+import { MAX_DELAY_MS } from "../../src/protocol/fields";
+import { requestReader } from "../../src/protocol/requests";
 import { deliveredMessage, gate } from "../support/scripted-hub";
 import { hubAndClients, next } from "./client-under-test";
 
@@ -204,6 +206,55 @@ describe("consuming", () => {
         ],
         dead: true,
       },
+    ]);
+  });
+
+  it.each<[given: Record<string, unknown>, sent: Record<string, unknown>]>([
+    [{ delayMs: 100.5 }, { delayMs: 101 }],
+    [
+      { delayMs: -1, reason: "no van" },
+      { delayMs: 0, reason: "no van" },
+    ],
+    [{ delayMs: Infinity }, { delayMs: MAX_DELAY_MS }],
+    [{ delayMs: Number.NaN }, {}],
+    [{ delayMs: "5000" }, { delayMs: 5_000 }],
+    [{ delayMs: null, dead: null }, {}],
+    [{ delayMs: Symbol("soon") }, {}],
+    [{ dead: "yes" }, { dead: true }],
+    [{ dead: 0 }, {}],
+    [{ release: 1, reason: "went home" }, { release: true }],
+    [{ release: true, delayMs: 10 }, { delayMs: 10 }],
+    [{ release: true, dead: true }, { dead: true }],
+    [{ reason: "x".repeat(2_000) }, { reason: "x".repeat(500) }],
+    [{ someday: true }, {}],
+  ])("gives back as the hub takes it where a Nack says %j", async (given, sent) => {
+    await connectClient().consume("driver", () => {
+      throw new Nack(given);
+    });
+    hub().deliver("driver", deliveredMessage("m1"));
+    await hub().until(() => hub().settled("nack").length === 1);
+    const [nack] = hub().bodies("nack");
+    expect(nack).toEqual({ queue: "driver", deliveries: [{ id: "m1", attempt: 1 }], ...sent });
+    expect(() => requestReader({ maxBatch: 1, maxPrefetch: 1 }).nack(nack)).not.toThrow();
+  });
+
+  it("gives back without a say in it where the hub does not take what a Nack says, and tells of it", async () => {
+    const invalid = new WaybillError("INVALID", "delayMs must be less").toWire();
+    hub().answer("nack", ({ delayMs, deliveries }) =>
+      delayMs === undefined
+        ? { ok: true, results: deliveries.map(({ id }) => ({ id, status: "nacked" })) }
+        : { ok: false, error: invalid },
+    );
+    const client = connectClient();
+    const refused = next(client, "refused");
+    const consumer = await client.consume("driver", () => {
+      throw new Nack({ delayMs: 5_000, reason: "no van" });
+    });
+    hub().deliver("driver", deliveredMessage("m1"));
+    expect(await refused).toEqual({ event: "nack", error: invalid });
+    await consumer.cancel();
+    expect(hub().bodies("nack").slice(1)).toEqual([
+      { queue: "driver", deliveries: [{ id: "m1", attempt: 1 }], reason: "no van" },
     ]);
   });
 

@@ -1,4 +1,4 @@
-import { reasonOf, WaybillError } from "../../src/protocol/errors";
+import { WaybillError } from "../../src/protocol/errors";
 import { IdTable } from "../../src/protocol/id-table";
 import type { DeliveredMessage, DeliveryRef, Refused, Welcome } from "../../src/protocol/wire";
 import type { Connection } from "./connection";
@@ -7,14 +7,12 @@ import { Delivery, type DeliveryControl, type DeliveryOwner } from "./delivery";
 import { Fifo } from "./fifo";
 import type { FinishedMessages } from "./finished-messages";
 import type { LeaseKeeper } from "./lease-keeper";
-import { Nack, type NackOptions } from "./nack";
+import { nackFor, type NackOptions } from "./nack";
 import type { Settler } from "./settler";
 import { Subscription } from "./subscription";
 import { isDelivered, misunderstood } from "./wire-guards";
 
 const DEFAULT_PREFETCH = 100;
-/** Characters of a failure's reason that are worth sending. */
-const MAX_REASON_LENGTH = 500;
 
 export type ReceivedMessage = DeliveredMessage;
 export type MessageHandler = (message: ReceivedMessage, delivery: DeliveryControl) => unknown;
@@ -323,21 +321,4 @@ export class QueueConsumer implements Consumer, DeliveryOwner {
 
 function isPromiseLike(value: unknown): value is PromiseLike<unknown> {
   return typeof value === "object" && value !== null && "then" in value && typeof value.then === "function";
-}
-
-/** Of whatever was thrown. Where this failed, nobody would settle the delivery, and its place would be taken for good. */
-function nackFor(error: unknown): NackOptions {
-  try {
-    if (error instanceof Nack) {
-      const { reason } = error.options;
-      return { ...error.options, reason: reason && shortened(reason) };
-    }
-  } catch {
-    // A proxy that was revoked, or options that somebody has put in the place of the Nack's own.
-  }
-  return { reason: shortened(reasonOf(error)) };
-}
-
-function shortened(reason: string): string {
-  return reason.slice(0, MAX_REASON_LENGTH);
 }

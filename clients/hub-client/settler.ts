@@ -3,6 +3,7 @@ import type { Limits, SettleRef, SettleReply } from "../../src/protocol/wire";
 import { backoffDelay, RETRY_BACKOFF } from "./backoff";
 import { ConnectionLost, type Connection } from "./connection";
 import type { Delivery, DeliveryOwner, Verdict } from "./delivery";
+import type { NackOptions } from "./nack";
 import { PacketRoom, refLength } from "./packet-room";
 import { afterTurn } from "./turn";
 import { isRetryable, settleErrorAt } from "./wire-guards";
@@ -135,7 +136,10 @@ export class Settler {
       this.retryLater(delivery);
       return;
     }
-    delivery.owner.lost(delivery, error.message);
+    const plain = error.code === "INVALID" ? plainNack(delivery.verdict) : undefined;
+    if (plain === undefined) delivery.owner.lost(delivery, error.message);
+    // Better tried again as the hub sees fit than out until its lease ends.
+    else this.settle(delivery, plain);
     if (error.code !== "LEASE_LOST") delivery.owner.refused({ event: nameOf(delivery.verdict), error });
   }
 
@@ -168,6 +172,13 @@ function lengthOf({ id, owner }: Delivery, queue: string): number {
 /** Of what a request says once for all its deliveries, only the reason may be long: what JSON must escape in it counts twice. */
 function sharedLength(verdict: Verdict | undefined): number {
   return typeof verdict === "object" ? 2 * (verdict.reason?.length ?? 0) : 0;
+}
+
+/** A nack without a say in what becomes of the message, in the place of one that has it. */
+function plainNack(verdict: Verdict | undefined): NackOptions | undefined {
+  if (typeof verdict !== "object") return undefined;
+  const { delayMs, dead, release, reason } = verdict;
+  return (delayMs ?? dead ?? release) === undefined ? undefined : { reason };
 }
 
 function nameOf(verdict: Verdict | undefined): "ack" | "nack" {
