@@ -1,4 +1,4 @@
-import { WaybillError, type DeadLetterMessage, type TracedMessage } from "../../clients/hub-client";
+import { WaybillError, type DeadLetterMessage, type HubClient, type TracedMessage } from "../../clients/hub-client";
 import { hubAndClients, next } from "./client-under-test";
 
 const { hub, connectClient } = hubAndClients();
@@ -62,11 +62,63 @@ describe("dead letters", () => {
     expect(hub().bodies("purge")).toEqual([{ queue: "driver", ids: ["m-1", "m-2"] }]);
   });
 
+  it("are put back and thrown away in several requests where one does not hold all ids, and counted over all", async () => {
+    const limits = { maxPayloadBytes: 5_000, maxBatch: 100, maxPacketBytes: 10_000, maxPrefetch: 1_000 };
+    hub().welcome = { limits };
+    hub().answer("redrive", ({ ids = [] }) => ({ ok: true, queue: "driver", redriven: ids.length }));
+    hub().answer("purge", ({ ids = [] }) => ({ ok: true, queue: "driver", purged: ids.length }));
+    const { dead } = connectClient();
+    const ids = Array.from({ length: 250 }, (_, index) => `${"€".repeat(60)}${index}`);
+    expect(await dead.redrive("driver", { ids, event: "pickup" })).toBe(250);
+    expect(await dead.purge("driver", { ids })).toBe(250);
+    for (const name of ["redrive", "purge"] as const) {
+      const bodies = hub().bodies(name);
+      expect(bodies.flatMap((body) => body.ids)).toEqual(ids);
+      expect(bodies.length).toBeLessThan(20);
+      for (const body of bodies) expect(Buffer.byteLength(JSON.stringify([name, body]))).toBeLessThan(10_000);
+    }
+    expect(hub().bodies("redrive")[1]).toMatchObject({ queue: "driver", event: "pickup" });
+    const few = ids.slice(0, 110).map((_id, index) => `m-${index}`);
+    await dead.redrive("driver", { ids: few });
+    expect(hub().bodies("redrive").at(-1)).toEqual({ queue: "driver", ids: few.slice(100) });
+    // A rate is one request's. Nor is a list of none to mean that there is nothing to ask.
+    await dead.redrive("driver", { ids: few }, { perSecond: 5 });
+    expect(hub().bodies("redrive").at(-1)).toEqual({ queue: "driver", ids: few, perSecond: 5 });
+    await dead.purge("driver", { ids: [] });
+    expect(hub().bodies("purge").at(-1)).toEqual({ queue: "driver", ids: [] });
+  });
+
   it("are an operator's", async () => {
     const { dead } = connectClient();
     for (const refused of [dead.list("driver"), dead.redrive("driver"), dead.purge("driver")]) {
       await expect(refused).rejects.toMatchObject({ code: "FORBIDDEN", retryable: false });
     }
+  });
+});
+
+describe("what no packet of the hub holds", () => {
+  const long = "x".repeat(1_000_000);
+  it.each<[what: string, ask: (client: HubClient) => Promise<unknown>]>([
+    ["join", (client) => client.join(long)],
+    ["leave", (client) => client.leave("north", { client: long })],
+    ["why", (client) => client.why(long)],
+    ["dead.list", (client) => client.dead.list("driver", { ids: [long] })],
+    ["dead.redrive", (client) => client.dead.redrive("driver", { event: long })],
+    ["dead.purge", (client) => client.dead.purge("driver", { ids: [long] })],
+    ["consume", (client) => client.consume(long, () => undefined)],
+  ])("is refused to %s, and costs no connection", async (_what, ask) => {
+    const client = connectClient();
+    await expect(ask(client)).rejects.toMatchObject({
+      code: "TOO_LARGE",
+      message: expect.stringContaining("maxPacketBytes") as string,
+    });
+    expect(hub().requests).toEqual([]);
+    expect(client.state).toBe("connected");
+  });
+
+  it("is told from what cannot be written at all", async () => {
+    const joined = connectClient().join("north", { since: 1n as unknown as number });
+    await expect(joined).rejects.toMatchObject({ code: "INVALID" });
   });
 });
 

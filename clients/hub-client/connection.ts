@@ -1,12 +1,13 @@
 import { Manager, type Socket } from "socket.io-client";
 import { Decoder } from "socket.io-parser";
 import { WaybillError } from "../../src/protocol/errors";
-import { SplicingEncoder, type JsonText } from "../../src/protocol/json-text";
+import { JsonText, SplicingEncoder } from "../../src/protocol/json-text";
 import type { ClientToHubEvents, Drain, Refused, Welcome } from "../../src/protocol/wire";
 import { backoffDelay, RETRY_BACKOFF } from "./backoff";
 import { Deferred } from "./deferred";
 import { Handshakes } from "./handshakes";
 import type { ClientSettings } from "./options";
+import { exceedsPacket } from "./packet-room";
 import { Unanswered } from "./unanswered";
 import {
   asWelcome,
@@ -146,8 +147,7 @@ export class Connection {
           if (this.unanswered.remove(place, fail)) resolve(this.readReply(name, reply));
         });
       } catch (error) {
-        // Serialising failed: a payload that has become circular since it was looked at, a toJSON that throws.
-        fail(new WaybillError("INVALID", `${name} cannot be sent as JSON.`, { cause: error }));
+        fail(unwritable(name, error));
       }
     });
   }
@@ -156,16 +156,25 @@ export class Connection {
    * Sends a request until the hub has answered for good: again on the next connection when this one goes, and again
    * after a while when the refusal is retryable.
    *
-   * @throws WaybillError for a refusal that is not, or when the client closes first.
+   * @throws WaybillError for a refusal that is not, `TOO_LARGE` for what no packet of this hub holds, or when the client
+   * closes first.
    */
   async ask<Name extends RequestName>(
     name: Name,
     body: RequestBody<Name>,
   ): Promise<Extract<ReplyTo<Name>, { ok: true }>> {
+    const text = asText(name, body);
     for (let refusals = 0; ;) {
-      await this.whenConnected();
+      const { limits } = await this.whenConnected();
+      // It would not be refused, but end the connection, and the next one again.
+      if (exceedsPacket(text.json, limits.maxPacketBytes)) {
+        throw new WaybillError(
+          "TOO_LARGE",
+          `This ${name} is over maxPacketBytes of the hub, ${limits.maxPacketBytes}.`,
+        );
+      }
       try {
-        const reply = await this.request(name, body);
+        const reply = await this.request(name, text);
         if (reply.ok) return reply as Extract<ReplyTo<Name>, { ok: true }>;
         if (!isRetryable(reply.error)) throw WaybillError.fromWire(reply.error);
       } catch (error) {
@@ -304,6 +313,20 @@ export class Connection {
   private clearTimer(): void {
     clearTimeout(this.timer);
   }
+}
+
+/** @throws WaybillError `INVALID` for what JSON cannot carry. */
+function asText(name: RequestName, body: unknown): JsonText {
+  try {
+    return new JsonText(JSON.stringify(body));
+  } catch (error) {
+    throw unwritable(name, error);
+  }
+}
+
+/** What holds itself, a bigint, a toJSON that throws. */
+function unwritable(name: RequestName, cause: unknown): WaybillError {
+  return new WaybillError("INVALID", `${name} cannot be sent as JSON.`, { cause });
 }
 
 /** Whether a reply to a list says what became of its items: one by one, or in brief. */

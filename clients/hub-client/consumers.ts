@@ -5,6 +5,7 @@ import type { Connection } from "./connection";
 import { QueueConsumer, type ConsumeOptions, type Consumer, type MessageHandler } from "./consumer";
 import { FinishedMessages } from "./finished-messages";
 import { LeaseKeeper } from "./lease-keeper";
+import { exceedsPacket } from "./packet-room";
 import { Settler } from "./settler";
 import { isBatch, misunderstood } from "./wire-guards";
 
@@ -42,6 +43,10 @@ export class Consumers {
     const welcome = await this.connection.whenConnected();
     if (this.closing) throw new WaybillError("INVALID", "This client is closed.");
     const name = queue ?? inboxOf(welcome.clientId);
+    // As any name of the kind it would be refused, if it could travel.
+    if (exceedsPacket(name, welcome.limits.maxPacketBytes)) {
+      throw new WaybillError("TOO_LARGE", "The queue's name is over maxPacketBytes of the hub.");
+    }
     if (this.byQueue.has(name)) throw new WaybillError("INVALID", `This client consumes the queue "${name}" already.`);
     const consumer = new QueueConsumer(name, handler, options, {
       connection: this.connection,

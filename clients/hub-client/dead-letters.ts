@@ -1,5 +1,6 @@
 import type { DeadConditions, DeadReply } from "../../src/protocol/wire";
 import type { Connection } from "./connection";
+import { inPackets } from "./packet-room";
 
 /** Which dead letters of a queue: those that meet every condition given, or all of them. Times are ISO times. */
 export type DeadSelection = Omit<DeadConditions, "queue">;
@@ -31,20 +32,43 @@ export class DeadLetters {
   }
 
   /**
-   * Puts dead letters back in their queue.
+   * Puts dead letters back in their queue. Where `ids` are more than one request holds, several are sent, one after another,
+   * but not with a rate, which each would have for itself.
    *
    * @param options.perSecond how many become ready each second; left out: all at once.
    * @returns how many.
    * @throws WaybillError when the hub refuses it for good.
    */
   async redrive(queue: string, selection: DeadSelection = {}, options: { perSecond?: number } = {}): Promise<number> {
-    const { redriven } = await this.connection.ask("redrive", { ...selection, ...options, queue });
-    return redriven;
+    const parts = options.perSecond === undefined ? await this.inParts(selection) : [selection];
+    let count = 0;
+    for (const part of parts) {
+      const { redriven } = await this.connection.ask("redrive", { ...part, ...options, queue });
+      count += redriven;
+    }
+    return count;
   }
 
-  /** Throws dead letters away. @returns how many. @throws WaybillError when the hub refuses it for good. */
+  /** Throws dead letters away, in several requests as `redrive`. @returns how many. @throws WaybillError when the hub refuses it for good. */
   async purge(queue: string, selection: DeadSelection = {}): Promise<number> {
-    const { purged } = await this.connection.ask("purge", { ...selection, queue });
-    return purged;
+    let count = 0;
+    for (const part of await this.inParts(selection)) {
+      const { purged } = await this.connection.ask("purge", { ...part, queue });
+      count += purged;
+    }
+    return count;
   }
+
+  /** The selection, in as many as its ids take to travel. One without ids means all that are dead, and stays one. */
+  private async inParts(selection: DeadSelection): Promise<DeadSelection[]> {
+    const { ids } = selection;
+    if (!Array.isArray(ids) || ids.length === 0) return [selection];
+    const { limits } = await this.connection.whenConnected();
+    return inPackets(ids, limits, lengthOf).map((part) => ({ ...selection, ids: part }));
+  }
+}
+
+/** Characters of an id in a request, with its quotes. */
+function lengthOf(id: string): number {
+  return id.length + 2;
 }
