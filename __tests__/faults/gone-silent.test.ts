@@ -140,3 +140,20 @@ test.each(["both", "to the client", "to the hub"] as const)(
   },
   30_000,
 );
+
+test.each(["closes", "asks in vain", "hears nothing any more"])(
+  "a client that %s leaves a hub that has gone silent, and does not wait for its goodbye",
+  async (how) => {
+    const hub = await startHub({ pingMs: how === "hears nothing any more" ? PING_MS : 60_000 });
+    const proxy = await proxyTo(hub.url);
+    const client = connect(proxy.url, { clientId: "shop", requestTimeoutMs: 300 });
+    await client.ready();
+    proxy.silence();
+    const left = proxy.left();
+    if (how === "closes") await client.close({ timeoutMs: 1 });
+    const asked = how === "asks in vain" ? client.join("north") : undefined;
+    await left;
+    await asked;
+    await client.close();
+  },
+);

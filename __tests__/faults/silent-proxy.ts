@@ -34,6 +34,11 @@ export class SilentProxy {
     }
   }
 
+  /** Resolves when the clients have ended the connections that there are now. */
+  async left(): Promise<void> {
+    await Promise.all([...this.pairs].map(({ client }) => new Promise((resolve) => client.once("close", resolve))));
+  }
+
   async close(): Promise<void> {
     for (const { client, hub } of this.pairs) {
       client.destroy();

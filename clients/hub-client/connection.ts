@@ -5,6 +5,7 @@ import { JsonText, SplicingEncoder } from "../../src/protocol/json-text";
 import type { ClientToHubEvents, Drain, Refused, Welcome } from "../../src/protocol/wire";
 import { backoffDelay, RETRY_BACKOFF } from "./backoff";
 import { Deferred } from "./deferred";
+import { Farewell } from "./farewell";
 import { Handshakes } from "./handshakes";
 import type { ClientSettings } from "./options";
 import { exceedsPacket } from "./packet-room";
@@ -71,6 +72,7 @@ export class Connection {
   private arrival = new Deferred<Welcome>();
   private readonly unanswered = new Unanswered();
   private timer: ReturnType<typeof setTimeout> | undefined;
+  private readonly farewell: Farewell;
   private readonly handshakes: Handshakes;
   private failures = 0;
   /** What a draining hub asked for, in milliseconds; counts for the next attempt only. */
@@ -87,6 +89,7 @@ export class Connection {
       parser: { Encoder: SplicingEncoder, Decoder },
       transports: settings.transports,
     }).timeout(false);
+    this.farewell = new Farewell(manager);
     this.handshakes = new Handshakes(settings, (reason) => this.drop(reason));
     this.socket = manager.socket(settings.namespace, { auth: (send) => this.handshakes.send(send, this.welcome) });
     this.listen();
@@ -192,6 +195,7 @@ export class Connection {
     this.phase = "closed";
     this.clearTimer();
     this.handshakes.end();
+    this.farewell.begin();
     this.socket.disconnect();
     this.first.reject(error);
     this.arrival.reject(error);
@@ -268,6 +272,7 @@ export class Connection {
     const wasConnected = this.phase === "connected";
     this.phase = "waiting";
     this.handshakes.end();
+    this.farewell.begin();
     if (wasConnected) {
       this.arrival = new Deferred();
       // What Socket.IO held back would go out on the next connection before its welcome.

@@ -1,0 +1,43 @@
+import type { Manager } from "socket.io-client";
+
+/** Milliseconds in which a hub that is there has answered that the connection ends. */
+const ANSWER_MS = 1_000;
+
+/** Node's WebSocket. A browser's has nothing of the kind, and no process that would wait for it. */
+interface Terminable {
+  terminate(): void;
+}
+
+/**
+ * Ends what is below a connection that is over, also where the hub does not answer: Node's WebSocket would wait half a
+ * minute for that, and the process with it.
+ */
+export class Farewell {
+  private webSocket: Terminable | undefined;
+
+  constructor(manager: Manager) {
+    manager.on("open", () => {
+      const { engine } = manager;
+      this.webSocket = webSocketOf(engine.transport);
+      engine.on("upgrade", (transport) => (this.webSocket = webSocketOf(transport)));
+    });
+  }
+
+  /** The connection is over, however that came about: it has said so, or is about to in this turn. */
+  begin(): void {
+    const { webSocket } = this;
+    this.webSocket = undefined;
+    // Not what keeps the process either: the WebSocket does, if anything.
+    if (webSocket) setTimeout(() => webSocket.terminate(), ANSWER_MS).unref();
+  }
+}
+
+/** Taken from it while it is there: the transport lets go of it as soon as it closes. */
+function webSocketOf(transport: object): Terminable | undefined {
+  const webSocket: unknown = Reflect.get(transport, "ws");
+  return isTerminable(webSocket) ? webSocket : undefined;
+}
+
+function isTerminable(value: unknown): value is Terminable {
+  return typeof value === "object" && value !== null && "terminate" in value && typeof value.terminate === "function";
+}
