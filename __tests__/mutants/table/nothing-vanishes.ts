@@ -1,5 +1,17 @@
 import type { BrokenPromise } from "../mutant";
-import { ALONE, BLOCKS, BROKER, EXCLUSIVE, JOURNAL, MEMORY, QUEUE_RULES, REQUESTS, SETTLEMENT, SQLITE } from "./suites";
+import {
+  ALONE,
+  BLOCKS,
+  BROKER,
+  EXCLUSIVE,
+  FAILED_COMMITS,
+  JOURNAL,
+  MEMORY,
+  QUEUE_RULES,
+  REQUESTS,
+  SETTLEMENT,
+  SQLITE,
+} from "./suites";
 
 export const NOTHING_VANISHES: BrokenPromise = {
   promise: "Nothing vanishes",
@@ -253,6 +265,13 @@ export const NOTHING_VANISHES: BrokenPromise = {
       find: "if (isDamage(error)) return",
       replace: "if (isDamage(error) && calls.length === 0) return",
       caughtBy: { file: "__tests__/stores/committer.test.ts", test: "what is damaged is told as such" },
+    },
+    {
+      name: "stop-that-failed-taken-for-one-in-order",
+      file: "src/stores/sqlite/committer.ts",
+      find: "this.file.leave();",
+      replace: "this.file.close();",
+      caughtBy: { file: FAILED_COMMITS, test: "leaves a file that the next start takes as after a crash" },
     },
     {
       name: "goes-on-with-a-damaged-store",

@@ -7,6 +7,7 @@ export const CONNECTING = "__tests__/transport/connecting.test.ts";
 export const CONSUME = "__tests__/clients/consume.test.ts";
 export const DISPATCHER = "__tests__/queue/dispatcher.test.ts";
 export const EXCLUSIVE = "__tests__/queue/exclusive.test.ts";
+export const FAILED_COMMITS = "__tests__/faults/failed-commits.test.ts";
 export const FILE = "__tests__/stores/sqlite-file.test.ts";
 export const JOURNAL = "__tests__/stores/sqlite-journal.test.ts";
 export const LEDGER = "__tests__/stores/ledger.test.ts";

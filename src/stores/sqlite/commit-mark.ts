@@ -23,6 +23,8 @@ export class CommitMark {
   constructor(private readonly file: string) {
     // What is in it stays until the first commit.
     this.fd = fs.openSync(markOf(file), fs.constants.O_RDWR | fs.constants.O_CREAT);
+    // A new one takes its room now: on a disk that fills up meanwhile it can still be written.
+    if (fs.fstatSync(this.fd).size === 0) fs.writeSync(this.fd, this.bytes);
   }
 
   /** Commits that were confirmed on this file, as far as known; undefined: it was stopped in order, or is new. */
@@ -39,6 +41,19 @@ export class CommitMark {
   note(commits: number): void {
     this.commits = commits;
     this.timer ??= setTimeout(this.write, WRITE_MS).unref();
+  }
+
+  /** The database is about to be closed, not in order, with so many commits. Synced: its log may be gone afterwards. */
+  keep(commits: number): void {
+    clearTimeout(this.timer);
+    this.commits = commits;
+    this.write();
+    try {
+      fs.fsyncSync(this.fd);
+    } catch {
+      // As good as it gets.
+    }
+    fs.closeSync(this.fd);
   }
 
   /** The database is closed in order. */

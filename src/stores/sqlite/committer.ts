@@ -24,8 +24,9 @@ export class Committer {
     const calls = this.withWaiting(first);
     const answer = this.carryOut(calls);
     const closed = calls.some(({ kind }) => kind === "close");
+    if (closed && "results" in answer) this.file.close();
     // What is damaged is left as it is.
-    if (closed && !("damaged" in answer)) this.file.close();
+    else if (closed && !("damaged" in answer)) this.file.leave();
     return { answer, closed };
   }
 

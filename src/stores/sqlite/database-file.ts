@@ -80,15 +80,36 @@ export class DatabaseFile {
     }
   }
 
+  /** After a stop in order, which is in the file. */
   close(): void {
     this.database.close();
     this.mark.remove();
   }
 
-  /** Closes it as a crash would leave it. @returns the error that says why it cannot be used. */
-  abandon(error: unknown): Error {
+  /**
+   * Closes it with no stop in order in it, so that the next start takes it as after a crash. Unlike a crash, SQLite copies
+   * the log to the file where it can, and removes it: that none is missing is then for the mark to say.
+   */
+  leave(): void {
+    const commits = this.countCommits();
+    if (commits !== undefined) this.mark.keep(commits);
     this.database.close();
+  }
+
+  /** Leaves it. @returns the error that says why it cannot be used. */
+  abandon(error: unknown): Error {
+    this.leave();
     return unusable(this.name, error);
+  }
+
+  /** @returns undefined when it does not say. */
+  private countCommits(): number | undefined {
+    try {
+      const commits = this.database.prepare("SELECT value FROM meta WHERE key = 'commits'").pluck().get();
+      return typeof commits === "number" ? commits : undefined;
+    } catch {
+      return undefined;
+    }
   }
 }
 

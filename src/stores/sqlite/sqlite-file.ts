@@ -149,8 +149,15 @@ export class SqliteFile {
     return results;
   }
 
+  /** After a stop in order. */
   close(): void {
     if (this.file) this.file.close();
+    else this.database.close();
+  }
+
+  /** After one that is not in the file: the next start takes it as after a crash. */
+  leave(): void {
+    if (this.file) this.file.leave();
     else this.database.close();
   }
 

@@ -1,0 +1,106 @@
+/** A disk that does not take a commit: what the file says afterwards, to the hub and to the next start. */
+import fs from "node:fs";
+import os from "node:os";
+import path from "node:path";
+import Database from "better-sqlite3";
+import { systemClock } from "../../src/queue/clock";
+import type { Answer, Call } from "../../src/stores/sqlite/calls";
+import { CommitMark, markOf } from "../../src/stores/sqlite/commit-mark";
+import { Committer } from "../../src/stores/sqlite/committer";
+import { examine } from "../../src/stores/sqlite/examination";
+import { RowGatherer } from "../../src/stores/sqlite/gatherers";
+import { SqliteFile } from "../../src/stores/sqlite/sqlite-file";
+import { SUITE_SETTINGS, queue } from "../conformance/store-in-suite";
+import { rowsOf } from "../stores/append-rows";
+
+const FILED: Call = { kind: "queue", argument: { no: 1, address: queue, creator: "acme" } };
+const LOAD: Call = { kind: "load", argument: null };
+const CLOSE: Call = { kind: "close", argument: { attempts: [], groupHolders: [] } };
+const WHOLE = { faults: [], isComplete: true };
+
+let folder = "";
+let file = "";
+let sqlite: SqliteFile;
+
+beforeEach(() => {
+  folder = fs.mkdtempSync(path.join(os.tmpdir(), "waybill-commits-"));
+  file = path.join(folder, "waybill.db");
+  sqlite = SqliteFile.open({ ...SUITE_SETTINGS, file }, systemClock);
+});
+
+afterEach(() => {
+  if (database().open) sqlite.leave();
+  fs.rmSync(folder, { recursive: true, force: true });
+});
+
+function database(): Database.Database {
+  if (sqlite.file === undefined) throw new Error("it has a file");
+  return sqlite.file.database;
+}
+
+/** From now on no commit succeeds, for this reason. */
+function failCommits(code: string): void {
+  const exec = Database.prototype.exec;
+  jest.spyOn(database(), "exec").mockImplementation(function (this: Database.Database, sql: string) {
+    if (sql === "COMMIT") throw new Database.SqliteError("the disk did not take it", code);
+    return exec.call(this, sql);
+  });
+}
+
+function commit(...calls: Call[]): Answer {
+  return new Committer(sqlite, () => undefined).commit(calls).answer;
+}
+
+function append(from: number, count: number): Call {
+  const gatherer = new RowGatherer();
+  for (const row of rowsOf(from, count, () => ({ queueNo: 1 }))) gatherer.add(row);
+  return gatherer.makeCall();
+}
+
+function storedMessages(): unknown {
+  return database().prepare("SELECT count(*) FROM messages").pluck().get();
+}
+
+describe("a stop of which the last commit fails", () => {
+  test.each(["SQLITE_FULL", "SQLITE_IOERR_WRITE"])(
+    "by %s leaves a file that the next start takes as after a crash",
+    (code) => {
+      commit(LOAD, FILED, append(1, 3));
+      failCommits(code);
+      expect(commit(CLOSE)).toMatchObject({ failed: `the disk did not take it (${code})` });
+      expect(database().open).toBe(false);
+
+      // SQLite has copied the log to the file, and removed it.
+      expect(fs.existsSync(`${file}-wal`)).toBe(false);
+      expect(examine(file)).toEqual(WHOLE);
+      sqlite = SqliteFile.open({ ...SUITE_SETTINGS, file }, systemClock);
+      expect(commit(LOAD)).toMatchObject({ results: [{ lastSeq: 3 }] });
+      expect(storedMessages()).toBe(3);
+    },
+  );
+
+  test("before any other leaves such a file as well", () => {
+    failCommits("SQLITE_FULL");
+    commit(CLOSE);
+    expect(examine(file)).toEqual(WHOLE);
+  });
+
+  test("still misses commits that are confirmed and not there", () => {
+    const older = path.join(folder, "older.db");
+    commit(LOAD, FILED);
+    failCommits("SQLITE_FULL");
+    commit(CLOSE);
+    fs.copyFileSync(file, older);
+    sqlite = SqliteFile.open({ ...SUITE_SETTINGS, file }, systemClock);
+    commit(append(1, 1));
+    failCommits("SQLITE_FULL");
+    commit(CLOSE);
+    fs.copyFileSync(older, file);
+    expect(examine(file).faults).toEqual([expect.stringMatching(/^1 of its confirmed commits are missing/)]);
+  });
+});
+
+test("the mark beside a file has its room before the disk may be full, and says nothing until there is something to say", () => {
+  expect(fs.statSync(markOf(file)).size).toBeGreaterThan(0);
+  expect(CommitMark.read(file)).toBeUndefined();
+});
