@@ -3,6 +3,7 @@ import {
   ALONE,
   BLOCKS,
   BROKER,
+  CHECK,
   EXCLUSIVE,
   FAILED_COMMITS,
   JOURNAL,
@@ -272,6 +273,20 @@ export const NOTHING_VANISHES: BrokenPromise = {
       find: "this.file.leave();",
       replace: "this.file.close();",
       caughtBy: { file: FAILED_COMMITS, test: "leaves a file that the next start takes as after a crash" },
+    },
+    {
+      name: "file-changes-while-it-is-checked",
+      file: "src/stores/sqlite/database-file.ts",
+      find: "    this.disturbed?.();\n",
+      replace: "",
+      caughtBy: { file: CHECK, test: "has its log copied when the disk is full, and says so before" },
+    },
+    {
+      name: "file-that-changed-while-it-was-checked-called-damaged",
+      file: "src/stores/sqlite/background-check.ts",
+      find: " || !read.isStill",
+      replace: "",
+      caughtBy: { file: CHECK, test: "what it finds in a file that changed meanwhile does not count" },
     },
     {
       name: "goes-on-with-a-damaged-store",

@@ -2,6 +2,7 @@
 export const ALONE = "__tests__/queue/publish-alone.test.ts";
 export const BLOCKS = "__tests__/stores/blocks.test.ts";
 export const BROKER = "__tests__/queue/broker.test.ts";
+export const CHECK = "__tests__/stores/background-check.test.ts";
 export const CLOCK = "__tests__/queue/clock.test.ts";
 export const CONNECTING = "__tests__/transport/connecting.test.ts";
 export const CONSUME = "__tests__/clients/consume.test.ts";

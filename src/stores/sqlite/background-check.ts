@@ -47,7 +47,11 @@ export class BackgroundCheck {
   }
 
   private start(): void {
-    const release = this.file.holdStill();
+    const read = { isStill: true };
+    const release = this.file.holdStill(() => {
+      read.isStill = false;
+      this.giveUp();
+    });
     if (release === undefined) return this.startAfter(AGAIN_AFTER_MS);
     Atomics.store(this.state, STOP, 0);
     const data: CheckerData = { fd: this.file.fd, shared: this.shared };
@@ -55,7 +59,7 @@ export class BackgroundCheck {
     this.watch = setInterval(() => this.watchLog(), LOOK_EVERY_MS);
     let nextAfterMs = AGAIN_AFTER_MS;
     checker.once("message", (faults: readonly string[] | undefined) => {
-      if (faults === undefined || this.stopped) return;
+      if (faults === undefined || this.stopped || !read.isStill) return;
       nextAfterMs = EVERY_MS;
       if (faults.length > 0) this.onDamage(damageText(this.file.name, faults));
     });

@@ -16,6 +16,9 @@ const CACHE_KIB = { least: 8_192, perQueue: 8, most: 65_536 };
 
 /** A database file that this process has for itself. */
 export class DatabaseFile {
+  /** Of who reads the main file, and counts on its being still. */
+  private disturbed: (() => void) | undefined;
+
   private constructor(
     readonly name: string,
     readonly database: Database.Database,
@@ -58,25 +61,46 @@ export class DatabaseFile {
   /**
    * Brings the main file up to date and leaves it so, while commits go to the log alone: so it can be read by its pages.
    *
+   * @param disturbed called when it is about to change all the same, after which it is not held any more.
    * @returns ends that; undefined: not now.
    */
-  holdStill(): (() => void) | undefined {
-    const setCheckpoint = (pages: number): void => {
-      if (this.database.open) this.database.pragma(`wal_autocheckpoint = ${pages}`);
-    };
-    setCheckpoint(0);
-    const [copied] = this.database.pragma("wal_checkpoint(PASSIVE)") as { log: number; checkpointed: number }[];
-    if (copied !== undefined && copied.log === copied.checkpointed) return () => setCheckpoint(CHECKPOINT_PAGES);
-    setCheckpoint(CHECKPOINT_PAGES);
-    return undefined;
+  holdStill(disturbed: () => void): (() => void) | undefined {
+    this.copyLogAfter(0);
+    if (!this.copyLog()) {
+      this.copyLogAfter(CHECKPOINT_PAGES);
+      return undefined;
+    }
+    this.disturbed = disturbed;
+    return () => this.letGo();
   }
 
-  /** Copies the log to the main file, so that it can be written from its start again: a full disk may have room for that. */
+  /**
+   * Copies the log to the main file, so that it can be written from its start again: a full disk may have room for that.
+   * It does not wait for who reads the main file, since acks wait for it.
+   */
   shrinkLog(): void {
+    this.disturbed?.();
+    this.letGo();
+    this.copyLog();
+  }
+
+  private letGo(): void {
+    this.disturbed = undefined;
+    this.copyLogAfter(CHECKPOINT_PAGES);
+  }
+
+  /** @param pages of the log, after which a commit copies it; 0: none does. */
+  private copyLogAfter(pages: number): void {
+    if (this.database.open) this.database.pragma(`wal_autocheckpoint = ${pages}`);
+  }
+
+  /** @returns whether all of it is in the main file now; what has no room stays where it is. */
+  private copyLog(): boolean {
     try {
-      this.database.pragma("wal_checkpoint(PASSIVE)");
+      const [copied] = this.database.pragma("wal_checkpoint(PASSIVE)") as { log: number; checkpointed: number }[];
+      return copied !== undefined && copied.log === copied.checkpointed;
     } catch {
-      // What has no room stays where it is.
+      return false;
     }
   }
 

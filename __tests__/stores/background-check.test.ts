@@ -1,0 +1,143 @@
+/** A check of the file while the hub uses it: what it finds, and what it makes way for. */
+import fs from "node:fs";
+import os from "node:os";
+import path from "node:path";
+import Database from "better-sqlite3";
+import { systemClock } from "../../src/queue/clock";
+import { BackgroundCheck } from "../../src/stores/sqlite/background-check";
+import { NO_SPACE, type Answer, type Call } from "../../src/stores/sqlite/calls";
+import { Committer } from "../../src/stores/sqlite/committer";
+import type { DatabaseFile } from "../../src/stores/sqlite/database-file";
+import { ChangeGatherer, RowGatherer } from "../../src/stores/sqlite/gatherers";
+import { SqliteFile } from "../../src/stores/sqlite/sqlite-file";
+import { NOW, SUITE_SETTINGS, queue } from "../conformance/store-in-suite";
+import { rowsOf } from "./append-rows";
+
+const LOAD: Call = { kind: "load", argument: null };
+const FILED: Call = { kind: "queue", argument: { no: 1, address: queue, creator: "acme" } };
+const PAGE_BYTES = 4096;
+
+let folder = "";
+let file = "";
+let sqlite: SqliteFile;
+
+beforeEach(() => {
+  folder = fs.mkdtempSync(path.join(os.tmpdir(), "waybill-check-"));
+  file = path.join(folder, "waybill.db");
+  sqlite = SqliteFile.open({ ...SUITE_SETTINGS, file }, systemClock);
+  commit(LOAD, FILED, append(1, 100));
+});
+
+afterEach(() => {
+  jest.useRealTimers();
+  sqlite.close();
+  fs.rmSync(folder, { recursive: true, force: true });
+});
+
+function opened(): DatabaseFile {
+  if (sqlite.file === undefined) throw new Error("it has a file");
+  return sqlite.file;
+}
+
+function commit(...calls: Call[]): Answer {
+  return new Committer(sqlite, () => undefined).commit(calls).answer;
+}
+
+function append(from: number, count: number): Call {
+  const gatherer = new RowGatherer();
+  for (const row of rowsOf(from, count, () => ({ queueNo: 1 }))) gatherer.add(row);
+  return gatherer.makeCall();
+}
+
+function ack(seq: number): Call {
+  const gatherer = new ChangeGatherer(NOW);
+  const ending = { id: `m${seq}`, how: "acked", attempt: 1, client: "d1" } as const;
+  gatherer.add({ kind: "end", row: { seq, queueNo: 1, body: 0 }, ending });
+  return gatherer.makeCall();
+}
+
+function commitsUntilCopied(): unknown {
+  return opened().database.pragma("wal_autocheckpoint", { simple: true });
+}
+
+describe("a file that is held still", () => {
+  test("does not change by commits, until it is let go", () => {
+    const usual = commitsUntilCopied();
+    const release = opened().holdStill(() => {});
+    const before = fs.readFileSync(file);
+    commit(append(101, 100));
+    expect(commitsUntilCopied()).toBe(0);
+    expect(fs.readFileSync(file).equals(before)).toBe(true);
+    release?.();
+    expect(commitsUntilCopied()).toBe(usual);
+  });
+
+  test("has its log copied when the disk is full, and says so before: acks go on", () => {
+    const usual = commitsUntilCopied();
+    const seen: Buffer[] = [];
+    opened().holdStill(() => seen.push(fs.readFileSync(file)));
+    const before = fs.readFileSync(file);
+    commit(append(101, 100));
+    const { database } = opened();
+    database.pragma(`max_page_count = ${Number(database.pragma("page_count", { simple: true }))}`);
+
+    expect(commit(append(201, 1_000), ack(1))).toEqual({ results: [NO_SPACE, null] });
+    expect(seen.map((bytes) => bytes.equals(before))).toEqual([true]);
+    expect(fs.readFileSync(file).equals(before)).toBe(false);
+    expect(commitsUntilCopied()).toBe(usual);
+
+    commit(append(201, 1_000), ack(2));
+    expect(seen).toHaveLength(1);
+  });
+
+  test("is not, where its log cannot be copied: the hub goes on", () => {
+    const usual = commitsUntilCopied();
+    const { database } = opened();
+    const pragma = database.pragma.bind(database);
+    jest.spyOn(database, "pragma").mockImplementation((source, options) => {
+      if (source.startsWith("wal_checkpoint")) {
+        throw new Database.SqliteError("database or disk is full", "SQLITE_FULL");
+      }
+      return pragma(source, options);
+    });
+    expect(opened().holdStill(() => {})).toBeUndefined();
+    expect(commitsUntilCopied()).toBe(usual);
+  });
+});
+
+/** What a check of damaged pages tells. */
+function checkDamaged(holdStill: (disturbed: () => void) => void): Promise<readonly string[]> {
+  opened().shrinkLog();
+  const damaged = path.join(folder, "damaged.db");
+  const bytes = fs.readFileSync(file);
+  fs.writeFileSync(damaged, bytes.fill(7, PAGE_BYTES, 3 * PAGE_BYTES));
+  const fd = fs.openSync(damaged, "r");
+  const told: string[] = [];
+  // But for the wait before it begins, its thread takes the time that it takes.
+  jest.useFakeTimers({ doNotFake: ["nextTick", "setImmediate", "queueMicrotask", "performance"] });
+  return new Promise((resolve) => {
+    const held = {
+      isChecked: false,
+      name: damaged,
+      fd,
+      holdStill: (disturbed: () => void) => {
+        holdStill(disturbed);
+        return () => {
+          check.stop();
+          fs.closeSync(fd);
+          resolve(told);
+        };
+      },
+    };
+    const check = new BackgroundCheck(held as unknown as DatabaseFile, (text) => told.push(text));
+    jest.runOnlyPendingTimers();
+  });
+}
+
+test("what a check finds is told", async () => {
+  expect(await checkDamaged(() => {})).toEqual([expect.stringContaining("damaged.db is damaged: page")]);
+});
+
+test("what it finds in a file that changed meanwhile does not count", async () => {
+  expect(await checkDamaged((disturbed) => disturbed())).toEqual([]);
+});
