@@ -219,18 +219,26 @@ export class SalvagedFile {
   counts(): ReadonlyMap<string, number> {
     const count = (table: string): number =>
       Number(this.database.prepare(`SELECT count(*) FROM ${table}`).pluck().get());
-    const ids = (table: string): number =>
-      Number(
-        this.database
-          .prepare(`SELECT coalesce(sum(length(lines) - length(replace(lines, char(10), ''))), 0) FROM ${table}`)
-          .pluck()
-          .get(),
-      );
+    const ids = this.hasIdsInLines ? (table: string): number => this.countLines(table) : count;
     const tables = ["messages", "dead", "queues", "members", "bodies"];
     return new Map([
       ...tables.map((table): [string, number] => [table, count(table)]),
       ["ids", ids("ids_0") + ids("ids_1")],
     ]);
+  }
+
+  /** Whether ids share rows: in files of an older version each has its own. */
+  private get hasIdsInLines(): boolean {
+    return this.database.prepare("SELECT name FROM pragma_table_info('ids_0')").pluck().all().includes("lines");
+  }
+
+  private countLines(table: string): number {
+    return Number(
+      this.database
+        .prepare(`SELECT coalesce(sum(length(lines) - length(replace(lines, char(10), ''))), 0) FROM ${table}`)
+        .pluck()
+        .get(),
+    );
   }
 
   /** Leaves nothing behind when it is closed. */
