@@ -25,6 +25,16 @@ test.each(["vendor acme", "driver d1"])(
   },
 );
 
+test("one that is told to quit before it was connected says all the same that it is refused", async () => {
+  const { url } = await startHub({ authSecret: SECRET });
+  const vendor = new TerminalProcess(`vendor acme --every off --url ${url} --token nonsense`);
+  vendor.type("order Jamal Braun, Schmittfort LA");
+  vendor.type("quit");
+  const { code, complaints } = await vendor.ended;
+  expect(code).toBe(3);
+  expect(complaints).toMatch(/^vendor: the hub refuses acme: .+\n$/);
+});
+
 test("a hub without the namespace of parcels is named, and the namespace", async () => {
   const { url } = await startHub({ namespaces: ["/"] });
   const { code, complaints } = await new TerminalProcess(`driver d1 --url ${url}`).ended;

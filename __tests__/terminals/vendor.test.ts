@@ -129,6 +129,26 @@ test("takes typed commands through a pipe, and ends once all that came through i
   expect(lines.at(-1)).toBe("VENDOR: sent 4, confirmed 4, delivered 4, outstanding 0");
 });
 
+test("places what came through a pipe with a quit behind it, before it was connected", async () => {
+  const { url } = await startHub();
+  const vendor = start("vendor acme --every off", url);
+  vendor.type("order Jamal Braun, Schmittfort LA");
+  vendor.type("quit");
+  vendor.endInput();
+  const { code, lines } = await vendor.ended;
+  expect(lines.at(-1)).toBe("VENDOR: sent 1, confirmed 1, delivered 0, outstanding 1");
+  expect(code).toBe(0);
+});
+
+test("leaves what came through a pipe with a quit behind it, where there is no hub", async () => {
+  const vendor = start("vendor acme --every off", "http://127.0.0.1:9");
+  vendor.type("order Jamal Braun, Schmittfort LA");
+  vendor.type("quit");
+  const { code, lines } = await vendor.ended;
+  expect(lines.at(-1)).toBe("VENDOR: sent 1, confirmed 0, delivered 0, outstanding 1");
+  expect(code).toBe(1);
+});
+
 test("thanks for an order of its earlier run", async () => {
   const { url } = await startHub();
   const before = start("vendor acme --every off", url);

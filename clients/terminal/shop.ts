@@ -1,5 +1,6 @@
 import { reasonOf, WaybillError } from "../../src/protocol/errors";
 import { Nack, type HubClient, type ReceivedMessage } from "../hub-client";
+import { isAway } from "./absence";
 import { createSampleOrder, pickupMessage, readOrder, type Order } from "./order";
 import type { OrderBook } from "./order-book";
 import { shown } from "./screen";
@@ -143,9 +144,4 @@ export class Shop {
       return false;
     }
   }
-}
-
-/** Whether it is known that the hub is not there. One that has just begun to connect does not know yet. */
-function isAway({ state }: HubClient): boolean {
-  return state === "disconnected";
 }

@@ -1,5 +1,6 @@
 import { WaybillError } from "../../src/protocol/errors";
 import { connect, type HubClient } from "../hub-client";
+import { isAway, untilKnown } from "./absence";
 import { MAX_TIMER_MS, type HubArguments } from "./arguments";
 import { announceConnection } from "./connection-lines";
 import { EXIT, type ExitCode } from "./exit-codes";
@@ -59,21 +60,23 @@ export class Terminal {
     const { client, screen } = this;
     const hubLabel = screen.colors.bold("HUB:");
     announceConnection(client, this.hub.url, (text, mood) => this.print(hubLabel, text, mood));
-    client.on("failed", (error) => this.refuse(error));
+    client.on("failed", (error) => this.leave(error));
     screen.onInterrupt(() => (this.stopping ? this.hurry() : this.stop()));
     // Not only once connected: whoever waits for the hub may want to leave, or to place what is kept for it.
     screen.open(`${this.name} ${this.clientId}> `, {
       onLine: (line) => role.onCommand(line),
-      onEnd: (byHand) => (byHand ? this.stop() : role.onInputEnd()),
+      onEnd: (byHand) => {
+        if (byHand) this.stop();
+        // Behind a `quit` it says nothing more.
+        else if (!this.stopping) role.onInputEnd();
+      },
     });
     void this.begin(role);
 
     await this.ended;
     this.stopping = true;
     role.stop();
-    // A hub that is away cannot confirm anything within a few seconds either.
-    const timeoutMs = client.state === "connected" ? Math.min(role.finishMs, MAX_TIMER_MS) : 0;
-    const inTime = await Promise.race([client.close({ timeoutMs }).then(() => true), this.hurried.then(() => false)]);
+    const inTime = await Promise.race([this.close(role).then(() => true), this.hurried.then(() => false)]);
     screen.close();
     if (this.refusal)
       process.stderr.write(`${this.name}: the hub refuses ${this.clientId}: ${this.why(this.refusal)}\n`);
@@ -90,9 +93,20 @@ export class Terminal {
 
   /** Stops because the hub does not let this client do its work. */
   refuse(error: WaybillError): void {
-    if (this.stopping) return;
+    if (!this.stopping) this.leave(error);
+  }
+
+  private leave(error: WaybillError): void {
     this.refusal ??= error;
     this.end();
+  }
+
+  /** What was typed before the hub was found waits for the first attempt to find it. */
+  private async close({ finishMs }: Role): Promise<void> {
+    const { client } = this;
+    await untilKnown(client);
+    // A hub that is away cannot confirm anything within a few seconds either.
+    await client.close({ timeoutMs: isAway(client) ? 0 : Math.min(finishMs, MAX_TIMER_MS) });
   }
 
   private async begin(role: Role): Promise<void> {
