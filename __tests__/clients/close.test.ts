@@ -23,6 +23,27 @@ describe("closing", () => {
     expect(client.state).toBe("closed");
   });
 
+  it("lets a handler publish that has lost its message to another of the same id", async () => {
+    const [work, started] = [gate(), gate()];
+    const client = connectClient();
+    await client.consume("driver", async ({ seq }) => {
+      if (seq !== 1) return;
+      started.open();
+      await work.opened;
+      await client.publish({ queue: "@acme", event: "delivered" });
+    });
+    hub().deliver("driver", deliveredMessage("m1"));
+    await started.opened;
+    hub().deliver("driver", deliveredMessage("m1", { seq: 2, attempt: 2 }));
+    await hub().until(() => hub().settled("ack").length === 1);
+    // Answered after the ack.
+    await client.publish({ queue: "driver", event: "mark" });
+    const closed = client.close();
+    work.open();
+    await closed;
+    expect(hub().published().at(-1)).toMatchObject({ event: "delivered" });
+  });
+
   it("waits for what is not confirmed", async () => {
     const client = connectClient();
     const publish = client.publish({ queue: "driver", event: "pickup" });

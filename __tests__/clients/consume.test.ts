@@ -108,6 +108,26 @@ describe("consuming", () => {
     expect(hub().bodies("ack").length).toBeLessThan(3);
   });
 
+  it("acks the message that it was given, and remembers it, whatever its handler makes of it", async () => {
+    const error = new WaybillError("LEASE_LOST", "too late").toWire();
+    hub().answer("ack", ({ deliveries }) => ({ ok: true, results: deliveries.map(({ id }) => ({ id, error })) }));
+    const client = connectClient();
+    const seen: string[] = [];
+    const consumer = await client.consume("driver", (message) => {
+      seen.push(message.id);
+      Object.assign(message, { id: "copy", seq: 99, attempt: 7 });
+    });
+    hub().deliver("driver", deliveredMessage("m1"));
+    await hub().until(() => hub().settled("ack").length === 1);
+    hub().answerAsUsual("ack");
+    // Answered after the ack.
+    await client.publish({ queue: "driver", event: "mark" });
+    hub().deliver("driver", deliveredMessage("m1", { attempt: 2, redelivered: true }));
+    await consumer.cancel();
+    expect(hub().settled("ack")).toEqual(["m1#1", "m1#2"]);
+    expect(seen).toEqual(["m1"]);
+  });
+
   it("acks nothing whose handler is not through", async () => {
     const work = gate();
     await connectClient().consume("driver", ({ id }) => (id === "m1" ? work.opened : undefined));
@@ -163,12 +183,13 @@ describe("consuming", () => {
     const rejecting = (what: unknown) => async () => {
       throw what;
     };
-    const failing: object = {
+    const failing = {
       then: (_resolve: unknown, reject: (error: Error) => void) => {
         reject(new Error("once"));
         reject(new Error("twice"));
       },
     };
+    const failingQuery = Object.assign(() => undefined, failing);
     const outcomes: [what: () => unknown, reason: string][] = [
       [rejecting(Object.create(null)), wordless],
       [rejecting(Object.assign(new Error(), { message: Object.create(null) as string })), wordless],
@@ -179,6 +200,7 @@ describe("consuming", () => {
       [rejecting(new Nack({ reason: Object.create(null) as string })), wordless],
       [() => revoked.proxy, "Cannot perform 'has' on a proxy that has been revoked"],
       [() => failing, "once"],
+      [() => failingQuery, "once"],
     ];
     await connectClient().consume("driver", ({ id }) => outcomes[Number(id)]?.[0](), { prefetch: 1 });
     hub().deliver("driver", ...outcomes.map((_outcome, index) => deliveredMessage(`${index}`)), deliveredMessage("m"));

@@ -80,6 +80,11 @@ export class QueueConsumer implements Consumer, DeliveryOwner {
     return this.consumed.promise;
   }
 
+  /** Whether a handler is at work, or its verdict not yet known to the hub. */
+  get isBusy(): boolean {
+    return this.deliveries.size > 0 || (this.displaced?.size ?? 0) > 0;
+  }
+
   /** A new connection: consumes again, or goes on with its end. */
   resume(welcome: Welcome): void {
     if (!welcome.resumed) {
@@ -121,7 +126,7 @@ export class QueueConsumer implements Consumer, DeliveryOwner {
     delivery.lose(reason);
     // A handler at work is remembered, so that a redelivery does not start a second one.
     if (delivery.state === "handling") return;
-    if (delivery.verdict === "ack") this.parts.finished.add(delivery.message);
+    if (delivery.verdict === "ack") this.parts.finished.add(delivery);
     this.forget(delivery);
   }
 
@@ -213,11 +218,11 @@ export class QueueConsumer implements Consumer, DeliveryOwner {
   /** What this process is at with a message, or was last. Whatever it has in hand of another one of that id is over. */
   private inHand({ id, seq }: DeliveredMessage): Delivery | undefined {
     const named = this.deliveries.get(id);
-    if (named?.message.seq === seq) return named;
+    if (named?.seq === seq) return named;
     // The hub gives out one of an id at a time.
     if (named) this.displace(named);
     for (const delivery of this.displaced ?? []) {
-      if (delivery.id !== id || delivery.message.seq !== seq) continue;
+      if (delivery.id !== id || delivery.seq !== seq) continue;
       this.displaced?.delete(delivery);
       this.deliveries.set(id, delivery);
       return delivery;
@@ -290,7 +295,7 @@ export class QueueConsumer implements Consumer, DeliveryOwner {
       this.parts.settler.settle(delivery, nack ?? "ack");
       return;
     }
-    if (nack === undefined) this.parts.finished.add(delivery.message);
+    if (nack === undefined) this.parts.finished.add(delivery);
     this.displaced?.delete(delivery);
     this.forget(delivery);
   }
@@ -311,7 +316,7 @@ export class QueueConsumer implements Consumer, DeliveryOwner {
   }
 
   private endIfIdle(): void {
-    if (!this.cancelled || this.deliveries.size > 0 || (this.displaced?.size ?? 0) > 0) return;
+    if (!this.cancelled || this.isBusy) return;
     // What the hub deals until it has heard of the cancel must find somebody who gives it back.
     if (this.subscription.isOpen && !(this.leaving && !this.parts.connection.connected)) return;
     this.idle.resolve();
@@ -319,6 +324,8 @@ export class QueueConsumer implements Consumer, DeliveryOwner {
   }
 }
 
+/** Also of a function that can be awaited, as query builders are. */
 function isPromiseLike(value: unknown): value is PromiseLike<unknown> {
-  return typeof value === "object" && value !== null && "then" in value && typeof value.then === "function";
+  const isObject = (typeof value === "object" && value !== null) || typeof value === "function";
+  return isObject && "then" in value && typeof value.then === "function";
 }

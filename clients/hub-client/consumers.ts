@@ -95,9 +95,9 @@ export class Consumers {
     await Promise.all(Array.from(this.byQueue.values(), (consumer) => consumer.leave()));
   }
 
-  /** Whether a handler is at work, or its verdict not yet known to the hub. */
+  /** Whether one of them is busy: what its handler publishes is still to be taken. */
   get busy(): boolean {
-    for (const { deliveries } of this.byQueue.values()) if (deliveries.size > 0) return true;
+    for (const { isBusy } of this.byQueue.values()) if (isBusy) return true;
     return false;
   }
 

@@ -57,6 +57,9 @@ export class Delivery implements DeliveryControl {
   /** When the lease runs out, and when it is to be extended; on the monotonic clock, in milliseconds. */
   leaseEndsAt = 0;
   extendAt = 0;
+  /** Its own: the message is its handler's, which may make another of it. */
+  readonly id: string;
+  readonly seq: number;
   private aborter: AbortController | undefined;
   private abortedBy: string | undefined;
 
@@ -65,13 +68,11 @@ export class Delivery implements DeliveryControl {
     readonly owner: DeliveryOwner,
     now: number,
   ) {
+    this.id = message.id;
+    this.seq = message.seq;
     this.attempt = message.attempt;
     this.leaseMs = message.leaseMs;
     this.leasedFrom(now, message.leaseMs);
-  }
-
-  get id(): string {
-    return this.message.id;
   }
 
   /** Made only for handlers that look at it: most do not, and a signal costs more than a delivery. */

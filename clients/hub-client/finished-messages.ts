@@ -3,7 +3,7 @@ import type { DeliveredMessage } from "../../src/protocol/wire";
 /** Messages that are remembered for certain; up to twice as many are. */
 const REMEMBERED = 10_000;
 
-/** Ids come again, as of a message to two rooms: what tells two messages of a queue apart is `seq`, which stays through retries. */
+/** Of a message, or of a delivery of it. Ids come again, as of a message to two rooms: what tells two messages of a queue apart is `seq`, which stays through retries. */
 type Name = Pick<DeliveredMessage, "id" | "seq">;
 
 /**

@@ -87,7 +87,7 @@ export const ONCE_PER_ID: BrokenPromise = {
     {
       name: "client-forgets-what-it-finished-with-the-lease",
       file: "clients/hub-client/consumer.ts",
-      find: 'if (delivery.verdict === "ack") this.parts.finished.add(delivery.message);',
+      find: 'if (delivery.verdict === "ack") this.parts.finished.add(delivery);',
       replace: "",
       caughtBy: { file: REDELIVERY, test: "and acks their messages when they are delivered again" },
     },
