@@ -95,6 +95,19 @@ describe("publishing", () => {
     ["a bigint", { queue: "driver", event: "pickup", payload: { n: 1n } }, /payload holds a bigint/],
     ["bytes", { queue: "driver", event: "pickup", payload: new Uint8Array(3) }, /payload holds binary data/],
     ["a circle", { queue: "driver", event: "pickup", payload: circle() }, /payload is nested deeper/],
+    ["a getter that throws", { queue: "driver", event: "pickup", payload: { inner: throwing() } }, /cannot be written/],
+    [
+      "a field that throws",
+      {
+        ...order(1),
+        queue: undefined,
+        get room() {
+          return refuse();
+        },
+      },
+      /cannot be written/,
+    ],
+    ["a proxy that throws", { queue: "driver", event: "pickup", payload: revoked() }, /cannot be written/],
     ["what cannot say what it is", { queue: "driver", event: "pickup", payload: unspeakable() }, /cannot be written/],
   ])("rejects %s with INVALID, and names the field", async (_what, message: PublishMessage, text) => {
     const client = connectClient();
@@ -300,11 +313,22 @@ describe("publishing over a cut", () => {
   });
 });
 
+function refuse(): never {
+  throw new Error("no words");
+}
+
 function unspeakable(): unknown {
-  const toJSON = (): never => {
-    throw new Error("no words");
-  };
-  return { toJSON };
+  return { toJSON: refuse };
+}
+
+function throwing(): unknown {
+  return Object.defineProperty({}, "word", { get: refuse, enumerable: true });
+}
+
+function revoked(): unknown {
+  const { proxy, revoke } = Proxy.revocable({}, {});
+  revoke();
+  return proxy;
 }
 
 function circle(): unknown {

@@ -20,6 +20,16 @@ export interface Outgoing {
  * @throws WaybillError `INVALID` that names the field.
  */
 export function writeOutgoing(message: PublishMessage, nextId: () => string): Outgoing {
+  try {
+    return write(message, nextId);
+  } catch (error) {
+    if (error instanceof WaybillError) throw error;
+    // A getter, a toJSON or a proxy that throws.
+    throw new WaybillError("INVALID", "The message cannot be written as JSON.", { cause: error });
+  }
+}
+
+function write(message: PublishMessage, nextId: () => string): Outgoing {
   const target = targetOf(message);
   if (typeof message.event !== "string" || message.event === "") throw invalid("event must be a non-empty string.");
   if (message.id !== undefined && (typeof message.id !== "string" || message.id === "")) {
@@ -42,11 +52,7 @@ export function writeOutgoing(message: PublishMessage, nextId: () => string): Ou
     ttlMs: message.ttlMs,
     headers: message.headers,
   };
-  try {
-    return { id, target, json: JSON.stringify(copy) };
-  } catch (error) {
-    throw new WaybillError("INVALID", "The message cannot be written as JSON.", { cause: error });
-  }
+  return { id, target, json: JSON.stringify(copy) };
 }
 
 function targetOf({ queue, room, client }: PublishMessage): string {
