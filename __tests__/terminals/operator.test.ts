@@ -18,3 +18,14 @@ test("a hub that goes before it has answered may have done what was asked, and n
     await hub.stop();
   }
 });
+
+test.each(["//localhost", "/a/../"])("a namespace like %s is asked for as it is written", async (namespace) => {
+  const hub = await ScriptedHub.start();
+  try {
+    const { code, complaints } = await new TerminalProcess(`why m-1 --namespace ${namespace} --url ${hub.url}`).ended;
+    expect(complaints).toBe(`waybill why: The hub at ${hub.url} has no namespace ${namespace}.\n`);
+    expect(code).toBe(3);
+  } finally {
+    await hub.stop();
+  }
+});

@@ -1,8 +1,9 @@
 import { InvalidArgumentError, Option, type Command } from "commander";
-import { io, type Socket } from "socket.io-client";
+import { Manager, type Socket } from "socket.io-client";
 import { reasonOf, WaybillError, type WireError } from "../../src/protocol/errors";
 import { isNamespace, isQueueName } from "../../src/protocol/names";
 import type { ClientToHubEvents, Welcome } from "../../src/protocol/wire";
+import { Farewell } from "../hub-client/farewell";
 import { connectRefusal } from "../hub-client/wire-guards";
 import { addHubOptions, type HubArguments } from "./arguments";
 import { causeOf } from "./connection-lines";
@@ -43,11 +44,10 @@ export async function askAsOperator(
   { url, token, namespace }: OperatorArguments,
   work: (ask: Ask) => Promise<ExitCode>,
 ): Promise<ExitCode> {
-  const socket = io(new URL(namespace, url).href, {
-    auth: { clientId: token ? undefined : "operator", token },
-    transports: ["websocket"],
-    reconnection: false,
-  });
+  const manager = new Manager(url, { autoConnect: false, reconnection: false, transports: ["websocket"] });
+  const farewell = new Farewell(manager);
+  // Not as a part of the URL: two slashes, or dots, would lead elsewhere.
+  const socket = manager.socket(namespace, { auth: { clientId: token ? undefined : "operator", token } });
   const ask: Ask = async (name, request) => {
     const answered = socket
       .timeout(ANSWER_MS)
@@ -59,6 +59,7 @@ export async function askAsOperator(
     if (!reply.ok) throw new Refusal(reply.error);
     return reply as Extract<ReplyTo<typeof name>, { ok: true }>;
   };
+  socket.connect();
   try {
     await welcomed(socket, url, namespace);
     return await work(ask);
@@ -66,6 +67,7 @@ export async function askAsOperator(
     process.stderr.write(`${command}: ${reasonOf(error)}\n`);
     return error instanceof Refusal || error instanceof WaybillError ? EXIT.REFUSED : EXIT.UNSETTLED;
   } finally {
+    farewell.begin();
     socket.disconnect();
   }
 }
