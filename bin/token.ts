@@ -1,10 +1,10 @@
 import { Argument, Command, InvalidArgumentError, Option } from "commander";
-import { config as loadEnvFile } from "dotenv";
 import { sign } from "jsonwebtoken";
 import { readArguments, readClientId } from "../clients/terminal/arguments";
 import { parseDuration } from "../clients/terminal/duration";
 import { EXIT, type ExitCode } from "../clients/terminal/exit-codes";
 import { SETTINGS } from "../src/config";
+import { gatherSettings } from "../src/program-settings";
 import { readSettings, SettingError } from "../src/read-config";
 
 const DAY_MS = 24 * 60 * 60 * 1000;
@@ -31,11 +31,10 @@ interface TokenOptions extends TokenClaims {
  * @returns the code to exit with.
  */
 export function runToken(argv: readonly string[]): ExitCode {
-  loadEnvFile({ quiet: true });
   const command = tokenCommand();
   const exit = readArguments(command, argv);
   if (exit !== undefined) return exit;
-  const secret = readSecret();
+  const secret = readSecret(command);
   if (secret === undefined) return EXIT.USAGE;
   const { expires, ...claims } = command.opts<TokenOptions>();
   const clientId = String(command.processedArgs[0]);
@@ -84,10 +83,12 @@ function tokenCommand(): Command {
     .option("--operator", "puts clients in, and out of, every room; handles dead letters; asks why");
 }
 
-function readSecret(): string | undefined {
+/** The hub's: read as the hub reads it, or what is signed with it would not be let in. */
+function readSecret(command: Command): string | undefined {
   const { env } = SETTINGS.authSecret;
   try {
-    const { authSecret } = readSettings({ authSecret: process.env[env] });
+    const { given } = gatherSettings([], command.name(), command.description());
+    const { authSecret } = readSettings({ authSecret: given.authSecret });
     if (authSecret !== "") return authSecret;
     process.stderr.write(
       `waybill token: ${env} is not set: put the hub's secret there, in the environment or in .env\n`,

@@ -1,9 +1,9 @@
 import { Argument, Command, InvalidArgumentError, Option } from "commander";
-import { config as loadEnvFile } from "dotenv";
 import { timeText } from "../src/protocol/fields";
 import { DEAD_REASONS, type DeadConditions, type DeadLetterMessage, type DeadReason } from "../src/protocol/wire";
 import { readArguments, readCount } from "./terminal/arguments";
 import { parseDuration } from "./terminal/duration";
+import { loadEnvironment } from "./terminal/environment";
 import { EXIT, type ExitCode } from "./terminal/exit-codes";
 import {
   addOperatorOptions,
@@ -41,7 +41,7 @@ const PAGE = 100;
 
 /** `waybill dead`: looks at a queue's dead letters, puts them back, or throws them away. @returns the code to exit with. */
 export async function runDead(argv: readonly string[]): Promise<ExitCode> {
-  loadEnvFile({ quiet: true });
+  loadEnvironment();
   const command = deadCommand();
   const exit = readArguments(command, argv);
   if (exit !== undefined) return exit;

@@ -1,5 +1,4 @@
 import { Argument, Command, Option } from "commander";
-import { config as loadEnvFile } from "dotenv";
 import {
   addHubOptions,
   readArguments,
@@ -9,6 +8,7 @@ import {
   type HubArguments,
 } from "./terminal/arguments";
 import { Courier, describeDriverTally } from "./terminal/courier";
+import { loadEnvironment } from "./terminal/environment";
 import type { ExitCode } from "./terminal/exit-codes";
 import { DRIVER_QUEUE } from "./terminal/order";
 import { ManualPace, timedPace } from "./terminal/pace";
@@ -30,7 +30,7 @@ interface DriverOptions extends HubArguments {
 
 /** The driver's terminal: takes parcels and tells their shops. @returns the code to exit with. */
 export async function runDriver(argv: readonly string[]): Promise<ExitCode> {
-  loadEnvFile({ quiet: true });
+  loadEnvironment();
   const command = driverCommand();
   const exit = readArguments(command, argv);
   if (exit !== undefined) return exit;

@@ -1,5 +1,4 @@
 import { Argument, Command, Option } from "commander";
-import { config as loadEnvFile } from "dotenv";
 import {
   addHubOptions,
   readArguments,
@@ -8,6 +7,7 @@ import {
   readDuration,
   type HubArguments,
 } from "./terminal/arguments";
+import { loadEnvironment } from "./terminal/environment";
 import type { ExitCode } from "./terminal/exit-codes";
 import { createOrder } from "./terminal/order";
 import { describeVendorTally, OrderBook } from "./terminal/order-book";
@@ -30,7 +30,7 @@ interface VendorOptions extends HubArguments {
 
 /** The vendor's terminal: places orders and thanks for each that was delivered. @returns the code to exit with. */
 export async function runVendor(argv: readonly string[]): Promise<ExitCode> {
-  loadEnvFile({ quiet: true });
+  loadEnvironment();
   const command = vendorCommand();
   const exit = readArguments(command, argv);
   if (exit !== undefined) return exit;

@@ -1,6 +1,6 @@
 import { Argument, Command, Option } from "commander";
-import { config as loadEnvFile } from "dotenv";
 import { readArguments } from "./terminal/arguments";
+import { loadEnvironment } from "./terminal/environment";
 import { EXIT, type ExitCode } from "./terminal/exit-codes";
 import { addOperatorOptions, askAsOperator, readQueueName, type OperatorArguments } from "./terminal/operator";
 import { shown } from "./terminal/screen";
@@ -13,7 +13,7 @@ interface WhyOptions extends OperatorArguments {
 
 /** `waybill why`: says where a message is, why it does not move, or how it ended. @returns the code to exit with. */
 export async function runWhy(argv: readonly string[]): Promise<ExitCode> {
-  loadEnvFile({ quiet: true });
+  loadEnvironment();
   const command = whyCommand();
   const exit = readArguments(command, argv);
   if (exit !== undefined) return exit;

@@ -1,16 +1,21 @@
 import { spawn } from "node:child_process";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { decode } from "jsonwebtoken";
+import { decode, verify } from "jsonwebtoken";
 import { runDead } from "../../clients/dead";
 import { runDriver } from "../../clients/driver";
 import { runVendor } from "../../clients/vendor";
 import { runWhy } from "../../clients/why";
 import { runToken } from "../../bin/token";
 import manifest from "../../package.json";
+import { stopHubProcesses, temporaryFolder } from "../support/hub-process";
+import { ScriptedHub } from "../support/scripted-hub";
 import { TerminalProcess } from "./terminal-process";
 
 const RUN = { vendor: runVendor, driver: runDriver, dead: runDead, why: runWhy, token: runToken };
 type Command = keyof typeof RUN;
+
+afterEach(stopHubProcesses);
 
 /** What a command writes to a stream while it runs in this process. */
 async function run(command: Command, args: string): Promise<{ code: number; out: string; complaints: string }> {
@@ -122,6 +127,40 @@ describe("what a token leaves open beside what it bounds is said on standard err
     expect(complaints).toMatch(
       open.length > 0 ? /^waybill token: what is left out is allowed: acme may [^\n]+\n$/ : /^$/,
     );
+  });
+});
+
+describe("a variable that is set but empty is not given, as with the hub's settings: what .env says counts", () => {
+  const secret = "s".repeat(32);
+
+  function folderWith(lines: readonly string[]): string {
+    const folder = temporaryFolder();
+    writeFileSync(join(folder, ".env"), lines.join("\n"));
+    return folder;
+  }
+
+  test("WAYBILL_URL, also where it is empty in .env as well", async () => {
+    const hub = await ScriptedHub.start();
+    try {
+      const asked = await Promise.all(
+        [[`WAYBILL_URL=${hub.url}`], ["WAYBILL_URL=", "WAYBILL_TOKEN="]].map((lines, index) => {
+          const flag = index === 0 ? "" : `--url ${hub.url}`;
+          return new TerminalProcess(`why m-1 --namespace / ${flag}`, { WAYBILL_URL: " " }, folderWith(lines)).ended;
+        }),
+      );
+      for (const { complaints } of asked) expect(complaints).toBe("waybill why: FORBIDDEN: not an operator\n");
+      expect(hub.handshakes).toEqual([{ clientId: "operator" }, { clientId: "operator" }]);
+    } finally {
+      await hub.stop();
+    }
+  });
+
+  test("WAYBILL_AUTH_SECRET, which is trimmed", async () => {
+    const cwd = folderWith([`WAYBILL_AUTH_SECRET=${secret}`]);
+    const { lines } = await new TerminalProcess("token acme", { WAYBILL_AUTH_SECRET: "" }, cwd).ended;
+    expect(verify(lines[0] ?? "", secret)).toMatchObject({ sub: "acme" });
+    jest.replaceProperty(process, "env", { ...process.env, WAYBILL_AUTH_SECRET: ` ${secret}\n` });
+    expect(verify((await run("token", "acme")).out.trim(), secret)).toMatchObject({ sub: "acme" });
   });
 });
 

@@ -29,12 +29,16 @@ export class TerminalProcess {
   private complaints = "";
   private closed = false;
 
-  /** @param args as on the command line: `vendor acme --count 3`. */
-  constructor(args: string, env: NodeJS.ProcessEnv = {}) {
-    const execArgs = ["-r", "ts-node/register/transpile-only", "bin/waybill.ts", ...args.split(" ").filter(Boolean)];
-    // Set but empty counts as not given: no .env has a say in a test.
-    const given = { ...process.env, WAYBILL_TOKEN: "", ...env };
-    this.process = spawn(process.execPath, execArgs, { cwd: ROOT, env: given });
+  /**
+   * @param args as on the command line: `vendor acme --count 3`.
+   * @param cwd where it looks for `.env`; left out: where there is none.
+   */
+  constructor(args: string, env: NodeJS.ProcessEnv = {}, cwd = __dirname) {
+    const program = join(ROOT, "bin/waybill.ts");
+    const execArgs = ["-r", require.resolve("ts-node/register/transpile-only"), program];
+    // Set but empty counts as not given.
+    const given = { ...process.env, TS_NODE_PROJECT: join(ROOT, "tsconfig.json"), WAYBILL_TOKEN: "", ...env };
+    this.process = spawn(process.execPath, [...execArgs, ...args.split(" ").filter(Boolean)], { cwd, env: given });
     running.add(this);
     createInterface({ input: this.process.stdout }).on("line", (line) => {
       this.lines.push(line);

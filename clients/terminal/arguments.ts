@@ -10,7 +10,7 @@ const DEFAULT_URL = "http://127.0.0.1:3000";
 /** Where the hub is and how to prove who one is, as flags or from the environment. */
 export interface HubArguments {
   url: string;
-  /** Empty, as a line of .env that was not filled in, is not given. */
+  /** Empty: not given. */
   token?: string;
 }
 
