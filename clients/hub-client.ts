@@ -18,7 +18,7 @@ import type { ConsumeOptions, Consumer, MessageHandler } from "./hub-client/cons
 import { Consumers } from "./hub-client/consumers";
 import { DeadLetters } from "./hub-client/dead-letters";
 import { Listeners } from "./hub-client/listeners";
-import { readOptions, readUrl, type HubClientOptions } from "./hub-client/options";
+import { MAX_TIMER_MS, readOptions, readUrl, type HubClientOptions } from "./hub-client/options";
 import { Outbox, type PublishConfirmation, type PublishOptions } from "./hub-client/outbox";
 import { isRevoked, misunderstood } from "./hub-client/wire-guards";
 
@@ -202,11 +202,13 @@ export class HubClient {
 
   /**
    * Takes no more deliveries, lets the handlers in hand finish (they may still publish), sends their acks, waits for
-   * unconfirmed publishes, and disconnects. What is not done by the timeout (10 s) is given up: handlers hear it from
-   * their signals, and publishes reject. Closing twice is closing once. A handler that awaits it waits for itself.
+   * unconfirmed publishes, and disconnects. What is not done by the timeout (10 s; `Infinity`: there is none) is given up:
+   * handlers hear it from their signals, and publishes reject. Closing twice is closing once. A handler that awaits it waits for itself.
    */
   close(options: { timeoutMs?: number } = {}): Promise<void> {
-    this.closing ??= this.closeInOrder(options.timeoutMs ?? DEFAULT_CLOSE_TIMEOUT_MS);
+    const timeoutMs = Number(options.timeoutMs ?? DEFAULT_CLOSE_TIMEOUT_MS);
+    // Whoever closes is not refused: what is no number asks for the usual time.
+    this.closing ??= this.closeInOrder(Number.isNaN(timeoutMs) ? DEFAULT_CLOSE_TIMEOUT_MS : timeoutMs);
     return this.closing;
   }
 
@@ -214,7 +216,7 @@ export class HubClient {
     if (!this.consumers.busy) this.outbox.seal(closedError());
     let timer: ReturnType<typeof setTimeout> | undefined;
     const timeout = new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, timeoutMs);
+      if (timeoutMs < Infinity) timer = setTimeout(resolve, Math.min(timeoutMs, MAX_TIMER_MS));
     });
     await Promise.race([this.finishWork(), timeout]);
     clearTimeout(timer);

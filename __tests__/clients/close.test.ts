@@ -86,6 +86,25 @@ describe("closing", () => {
     // Not the time that closing may take.
   }, 5_000);
 
+  it.each([Infinity, 2 ** 31, Number.NaN])("waits for a handler with a timeout of %p", async (timeoutMs) => {
+    const [work, started] = [gate(), gate()];
+    const client = connectClient();
+    await client.consume("driver", async (_message, { signal }) => {
+      started.open();
+      await work.opened;
+      if (signal.aborted) throw new Error("given up");
+    });
+    hub().deliver("driver", deliveredMessage("m1"));
+    await started.opened;
+    const closed = client.close({ timeoutMs });
+    await hub().until(() => hub().bodies("cancel").length === 1);
+    // A timer that is given what it cannot wait for waits for 1 ms: it would fire before this one.
+    await new Promise((resolve) => setTimeout(resolve, 2));
+    work.open();
+    await closed;
+    expect(hub().settled("ack")).toEqual(["m1#1"]);
+  });
+
   it("is done once, and rejects everything after it", async () => {
     const client = connectClient();
     await client.ready();

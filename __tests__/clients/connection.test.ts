@@ -150,12 +150,36 @@ describe("connecting", () => {
     await client.ready();
   });
 
-  it.each([{ maxUnconfirmed: 0 }, { maxBatch: Number.NaN }, { requestTimeoutMs: -1 }, { namespace: "caps" }])(
-    "throws for %p",
-    (options) => {
-      expect(() => connect(hub().url, options)).toThrow(Object.keys(options)[0]);
-    },
-  );
+  it.each([
+    { maxUnconfirmed: 0 },
+    { maxBatch: Number.NaN },
+    { requestTimeoutMs: -1 },
+    { requestTimeoutMs: 2 ** 31 },
+    { reconnectDelayMs: Infinity },
+    { namespace: "caps" },
+  ])("throws for %p", (options) => {
+    expect(() => connect(hub().url, options)).toThrow(Object.keys(options)[0]);
+  });
+
+  it("takes the longest times that there are, and waits no longer than it can before it tries again", async () => {
+    const longestMs = 2 ** 31 - 1;
+    const client = connectClient({
+      requestTimeoutMs: longestMs,
+      reconnectDelayMs: longestMs,
+      reconnectDelayMaxMs: longestMs,
+    });
+    await client.ready();
+    hub().send("drain", { reason: "update", reconnectAfterMs: longestMs });
+    await next(client, "drain");
+    const retrying = next(client, "retrying");
+    const setTimer = jest.spyOn(globalThis, "setTimeout");
+    hub().cut();
+    await retrying;
+    const delays = setTimer.mock.calls.map(([, delayMs]) => delayMs);
+    setTimer.mockRestore();
+    expect(delays).toContain(longestMs);
+    expect(delays.filter((delayMs) => delayMs !== undefined && delayMs > longestMs)).toEqual([]);
+  });
 
   it("throws for an option that there is not, with those that there are", () => {
     const misspelt = { clientID: "acme" } as HubClientOptions;

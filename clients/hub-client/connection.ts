@@ -7,7 +7,7 @@ import { backoffDelay, RETRY_BACKOFF } from "./backoff";
 import { Deferred } from "./deferred";
 import { Farewell } from "./farewell";
 import { Handshakes } from "./handshakes";
-import type { ClientSettings } from "./options";
+import { MAX_TIMER_MS, type ClientSettings } from "./options";
 import { exceedsPacket } from "./packet-room";
 import { Unanswered } from "./unanswered";
 import {
@@ -290,7 +290,7 @@ export class Connection {
     const { reconnectDelayMs: firstMs, reconnectDelayMaxMs: maxMs } = this.settings;
     const delayMs = this.reconnectAfterMs + backoffDelay(++this.failures, { firstMs, maxMs });
     this.reconnectAfterMs = 0;
-    this.setTimer(() => this.open(), delayMs);
+    this.setTimer(() => this.open(), Math.min(delayMs, MAX_TIMER_MS));
     this.sink.retrying(cause, this.failures);
   }
 

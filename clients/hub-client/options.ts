@@ -42,6 +42,9 @@ const DEFAULTS = {
   requestTimeoutMs: 20_000,
 };
 
+/** A timer's longest wait, 24 days; one set to more fires at once. */
+export const MAX_TIMER_MS = 2 ** 31 - 1;
+
 const BOUNDED = [
   "maxUnconfirmed",
   "maxUnconfirmedBytes",
@@ -91,9 +94,11 @@ export function readOptions(options: HubClientOptions): ClientSettings {
   const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
   const settings: ClientSettings = { ...DEFAULTS, transports: ["websocket"], ...given };
   for (const name of BOUNDED) {
-    if (!(Number.isFinite(settings[name]) && settings[name] >= 1)) {
-      throw new WaybillError("INVALID", `${name} must be a number of at least 1, not ${String(settings[name])}.`);
-    }
+    const value = settings[name];
+    const isTime = name.endsWith("Ms");
+    if (Number.isFinite(value) && value >= 1 && (!isTime || value <= MAX_TIMER_MS)) continue;
+    const allowed = isTime ? `from 1 to ${MAX_TIMER_MS}, in milliseconds` : "of at least 1";
+    throw new WaybillError("INVALID", `${name} must be a number ${allowed}, not ${String(value)}.`);
   }
   // Of what is no namespace the hub cannot even say that it has none.
   if (!isNamespace(settings.namespace)) {

@@ -1,10 +1,9 @@
 import { CommanderError, InvalidArgumentError, Option, type Command } from "commander";
 import { isName } from "../../src/protocol/names";
+import { MAX_TIMER_MS } from "../hub-client/options";
 import { parseDuration } from "./duration";
 import { EXIT, type ExitCode } from "./exit-codes";
 
-/** A timer's longest wait in Node; a longer one would fire at once. */
-export const MAX_TIMER_MS = 2 ** 31 - 1;
 const DEFAULT_URL = "http://127.0.0.1:3000";
 
 /** Where the hub is and how to prove who one is, as flags or from the environment. */

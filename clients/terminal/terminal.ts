@@ -1,7 +1,7 @@
 import { WaybillError } from "../../src/protocol/errors";
 import { connect, type HubClient } from "../hub-client";
 import { isAway, untilKnown } from "./absence";
-import { MAX_TIMER_MS, type HubArguments } from "./arguments";
+import type { HubArguments } from "./arguments";
 import { announceConnection } from "./connection-lines";
 import { EXIT, type ExitCode } from "./exit-codes";
 import type { Mood, Say } from "./say";
@@ -106,7 +106,7 @@ export class Terminal {
     const { client } = this;
     await untilKnown(client);
     // A hub that is away cannot confirm anything within a few seconds either.
-    await client.close({ timeoutMs: isAway(client) ? 0 : Math.min(finishMs, MAX_TIMER_MS) });
+    await client.close({ timeoutMs: isAway(client) ? 0 : finishMs });
   }
 
   private async begin(role: Role): Promise<void> {
