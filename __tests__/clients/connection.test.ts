@@ -20,8 +20,8 @@ describe("connecting", () => {
     expect(client.welcome).toBe(welcome);
   });
 
-  it("keeps the name that the hub made up", async () => {
-    const client = connectClient();
+  it.each([undefined, ""])("keeps the name that the hub made up where %j was given", async (clientId) => {
+    const client = connectClient({ clientId });
     await client.ready();
     hub().cut();
     await hub().until(() => hub().handshakes.length === 2);

@@ -55,8 +55,8 @@ export class Handshakes {
 
   private handshake(token: string | undefined, former: Welcome | undefined): Handshake {
     const handshake: Handshake = { together: true, brief: true };
-    // A name that the hub made up is kept: the inbox of the next connection is then the same one.
-    const clientId = this.settings.clientId ?? former?.clientId;
+    // A name that the hub made up is kept: the inbox of the next connection is then the same one. An empty one is none given.
+    const clientId = this.settings.clientId || former?.clientId;
     if (clientId !== undefined) handshake.clientId = clientId;
     if (token !== undefined) handshake.token = token;
     if (former !== undefined) handshake.session = former.session;
