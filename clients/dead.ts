@@ -9,7 +9,7 @@ import {
   addOperatorOptions,
   askAsOperator,
   readQueueName,
-  type Ask,
+  type OperatorLine,
   type OperatorArguments,
 } from "./terminal/operator";
 import { shown } from "./terminal/screen";
@@ -36,7 +36,7 @@ interface DeadOptions extends OperatorArguments, Selection {
   perSecond?: number;
 }
 
-/** Letters asked for at a time: all of them come with their payloads. */
+/** Letters asked for at a time, where the hub allows as many: all of them come with their payloads. */
 const PAGE = 100;
 
 /** `waybill dead`: looks at a queue's dead letters, puts them back, or throws them away. @returns the code to exit with. */
@@ -47,26 +47,26 @@ export async function runDead(argv: readonly string[]): Promise<ExitCode> {
   if (exit !== undefined) return exit;
   const [action, queue] = command.processedArgs as [Action, string];
   const options = command.opts<DeadOptions>();
-  return askAsOperator(command.name(), options, async (ask) => {
-    await RUN[action](ask, queue, options);
+  return askAsOperator(command.name(), options, async (line) => {
+    await RUN[action](line, queue, options);
     return EXIT.SETTLED;
   });
 }
 
-const RUN: Readonly<Record<Action, (ask: Ask, queue: string, options: DeadOptions) => Promise<void>>> = {
-  async list(ask, queue, options) {
+const RUN: Readonly<Record<Action, (line: OperatorLine, queue: string, options: DeadOptions) => Promise<void>>> = {
+  async list(line, queue, options) {
     let count = 0;
     let total = 0;
-    for await (const page of pages(ask, queue, options)) {
+    for await (const page of pages(line, queue, options)) {
       for (const letter of page.messages) print(describeLetter(letter));
       count += page.messages.length;
       total = page.total;
     }
     print(`${total} dead in ${place(queue, options)}${total > count ? `, ${count} shown` : ""}${hint(total)}`);
   },
-  async show(ask, queue, options) {
+  async show(line, queue, options) {
     const missing = new Set(options.id);
-    for await (const { messages } of pages(ask, queue, options)) {
+    for await (const { messages } of pages(line, queue, options)) {
       for (const message of messages) {
         missing.delete(message.id);
         print(JSON.stringify(message, undefined, 2));
@@ -74,18 +74,18 @@ const RUN: Readonly<Record<Action, (ask: Ask, queue: string, options: DeadOption
     }
     if (options.max === undefined) refuseMissing(missing, queue, options);
   },
-  async redrive(ask, queue, options) {
+  async redrive(line, queue, options) {
     const { max, perSecond, ...selection } = options;
-    const missing = await findMissing(ask, queue, options);
-    const { redriven } = await ask("redrive", { ...conditions(queue, selection), max, perSecond });
+    const missing = await findMissing(line, queue, options);
+    const { redriven } = await line.ask("redrive", { ...conditions(queue, selection), max, perSecond });
     const rate = perSecond === undefined ? "" : `, at most ${perSecond} ready each second`;
     print(`${redriven} put back in ${place(queue, options)}${rate}${hint(redriven)}`);
     refuseMissing(missing, queue, options);
   },
-  async purge(ask, queue, options) {
+  async purge(line, queue, options) {
     const { max, ...selection } = options;
-    const missing = await findMissing(ask, queue, options);
-    const { purged } = await ask("purge", { ...conditions(queue, selection), max });
+    const missing = await findMissing(line, queue, options);
+    const { purged } = await line.ask("purge", { ...conditions(queue, selection), max });
     print(`${purged} thrown away from ${place(queue, options)}${hint(purged)}`);
     refuseMissing(missing, queue, options);
   },
@@ -102,10 +102,10 @@ function hint(count: number): string {
 }
 
 /** The ids that were named and are not dead: the hub passes them over. */
-async function findMissing(ask: Ask, queue: string, options: DeadOptions): Promise<ReadonlySet<string>> {
+async function findMissing(line: OperatorLine, queue: string, options: DeadOptions): Promise<ReadonlySet<string>> {
   const missing = new Set(options.id);
   if (missing.size === 0) return missing;
-  for await (const { messages } of pages(ask, queue, { ...options, max: undefined })) {
+  for await (const { messages } of pages(line, queue, { ...options, max: undefined })) {
     for (const { id } of messages) missing.delete(id);
   }
   return missing;
@@ -119,10 +119,15 @@ function refuseMissing(missing: ReadonlySet<string>, queue: string, options: Dea
 }
 
 /** What is meant, page by page; at least one page, for its total. */
-async function* pages(ask: Ask, queue: string, { max = Infinity, ...selection }: Partial<DeadOptions>) {
+async function* pages(
+  { ask, limits }: OperatorLine,
+  queue: string,
+  { max = Infinity, ...selection }: Partial<DeadOptions>,
+) {
+  const pageSize = Math.min(PAGE, limits.maxBatch);
   let afterSeq: number | undefined;
   for (let left = max; left > 0;) {
-    const page = await ask("dead", { ...conditions(queue, selection), limit: Math.min(left, PAGE), afterSeq });
+    const page = await ask("dead", { ...conditions(queue, selection), limit: Math.min(left, pageSize), afterSeq });
     yield page;
     afterSeq = page.messages.at(-1)?.seq;
     if (afterSeq === undefined) return;

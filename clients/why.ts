@@ -19,7 +19,7 @@ export async function runWhy(argv: readonly string[]): Promise<ExitCode> {
   if (exit !== undefined) return exit;
   const id = String(command.processedArgs[0]);
   const options = command.opts<WhyOptions>();
-  return askAsOperator(command.name(), options, async (ask) => {
+  return askAsOperator(command.name(), options, async ({ ask }) => {
     const { messages, more } = await ask("why", { id, queue: options.queue });
     if (options.json) print(JSON.stringify(messages, undefined, 2));
     else if (messages.length > 0) print(messages.map((message) => describeTraced(message).join("\n")).join("\n\n"));

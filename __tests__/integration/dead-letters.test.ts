@@ -294,6 +294,17 @@ it("the same from a shell: waybill dead list, show, redrive, purge", async () =>
   expect(await dead("list driver", liar)).toMatchObject({ code: 3, complaints: expect.stringContaining("token") });
 }, 60_000);
 
+it("waybill dead asks for no more at a time than the hub allows", async () => {
+  const hub = await hubWithDeadLetters({ maxBatch: 2 });
+  const dead = (args: string) => new TerminalProcess(`dead ${args} --url ${hub.url}`).ended;
+  const listed = await dead("list driver");
+  expect(listed).toMatchObject({ code: 0, complaints: "" });
+  expect(listed.lines.slice(0, -1).map((line) => /m-\d/.exec(line)?.[0])).toEqual(["m-0", "m-1", "m-2"]);
+  expect(await dead("show driver --max 3")).toMatchObject({ code: 0, complaints: "" });
+  expect((await dead("purge driver --id m-0")).lines).toEqual(["1 thrown away from driver of /caps"]);
+  expect((await dead("redrive driver --id m-1")).lines).toEqual(["1 put back in driver of /caps"]);
+});
+
 it("waybill dead finds a message beyond the first page, shows no control characters, and says what is not there", async () => {
   const hub = await startHub();
   const client = connect(hub.url, { namespace: "/caps", clientId: "d1" });

@@ -2,9 +2,9 @@ import { InvalidArgumentError, Option, type Command } from "commander";
 import { Manager, type Socket } from "socket.io-client";
 import { reasonOf, WaybillError, type WireError } from "../../src/protocol/errors";
 import { isNamespace, isQueueName } from "../../src/protocol/names";
-import type { ClientToHubEvents, Welcome } from "../../src/protocol/wire";
+import type { ClientToHubEvents, Limits, Welcome } from "../../src/protocol/wire";
 import { Farewell } from "../hub-client/farewell";
-import { connectRefusal } from "../hub-client/wire-guards";
+import { asWelcome, connectRefusal, welcomeFault } from "../hub-client/wire-guards";
 import { addHubOptions, type HubArguments } from "./arguments";
 import { causeOf } from "./connection-lines";
 import { EXIT, type ExitCode } from "./exit-codes";
@@ -22,6 +22,12 @@ export type Ask = <Name extends Question>(
   name: Name,
   request: RequestOf<Name>,
 ) => Promise<Extract<ReplyTo<Name>, { ok: true }>>;
+
+/** A hub that has welcomed an operator. */
+export interface OperatorLine {
+  readonly ask: Ask;
+  readonly limits: Limits;
+}
 
 export interface OperatorArguments extends HubArguments {
   namespace: string;
@@ -42,7 +48,7 @@ export function addOperatorOptions(command: Command): Command {
 export async function askAsOperator(
   command: string,
   { url, token, namespace }: OperatorArguments,
-  work: (ask: Ask) => Promise<ExitCode>,
+  work: (line: OperatorLine) => Promise<ExitCode>,
 ): Promise<ExitCode> {
   const manager = new Manager(url, { autoConnect: false, reconnection: false, transports: ["websocket"] });
   const farewell = new Farewell(manager);
@@ -61,8 +67,8 @@ export async function askAsOperator(
   };
   socket.connect();
   try {
-    await welcomed(socket, url, namespace);
-    return await work(ask);
+    const { limits } = await welcomed(socket, url, namespace);
+    return await work({ ask, limits });
   } catch (error) {
     process.stderr.write(`${command}: ${reasonOf(error)}\n`);
     return error instanceof Refusal || error instanceof WaybillError ? EXIT.REFUSED : EXIT.UNSETTLED;
@@ -86,7 +92,12 @@ function welcomed(socket: Socket, url: string, namespace: string): Promise<Welco
       clearTimeout(timer);
       outcome();
     };
-    socket.once("welcome", (welcome: Welcome) => settle(() => resolve(welcome)));
+    socket.once("welcome", (packet: unknown) => {
+      const fault = welcomeFault(packet);
+      settle(() =>
+        fault === undefined ? resolve(asWelcome(packet)) : reject(new Error(`no hub at ${url} (${fault})`)),
+      );
+    });
     socket.once("connect_error", (error) => {
       const refusal = connectRefusal(error, url, namespace);
       const why = refusal ? WaybillError.fromWire(refusal) : new Error(`no hub at ${url} (${causeOf(error)})`);
