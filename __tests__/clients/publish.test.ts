@@ -95,6 +95,7 @@ describe("publishing", () => {
     ["a bigint", { queue: "driver", event: "pickup", payload: { n: 1n } }, /payload holds a bigint/],
     ["bytes", { queue: "driver", event: "pickup", payload: new Uint8Array(3) }, /payload holds binary data/],
     ["a circle", { queue: "driver", event: "pickup", payload: circle() }, /payload is nested deeper/],
+    ["what is nested too deeply", { queue: "driver", event: "pickup", payload: nested(257) }, /nested deeper than 256/],
     ["a getter that throws", { queue: "driver", event: "pickup", payload: { inner: throwing() } }, /cannot be written/],
     [
       "a field that throws",
@@ -114,6 +115,11 @@ describe("publishing", () => {
     const failure = client.publish(message);
     await expect(failure).rejects.toThrow(text);
     await expect(failure).rejects.toMatchObject({ code: "INVALID", retryable: false });
+  });
+
+  it("sends what is nested as deeply as the hub takes", async () => {
+    await connectClient().publish({ queue: "driver", event: "pickup", payload: nested(256) });
+    expect(hub().published()[0]?.payload).toEqual(nested(256));
   });
 
   it("rejects past maxUnconfirmed, and takes more once some are confirmed", async () => {
@@ -329,6 +335,10 @@ function revoked(): unknown {
   const { proxy, revoke } = Proxy.revocable({}, {});
   revoke();
   return proxy;
+}
+
+function nested(depth: number): unknown {
+  return JSON.parse("[".repeat(depth) + "]".repeat(depth));
 }
 
 function circle(): unknown {

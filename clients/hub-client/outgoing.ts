@@ -1,9 +1,7 @@
 import { WaybillError } from "../../src/protocol/errors";
 import { inboxOf, roomTarget } from "../../src/protocol/names";
+import { MAX_NESTING } from "../../src/protocol/nesting";
 import type { PublishMessage } from "../../src/protocol/wire";
-
-/** A payload nested deeper is taken for one that holds itself. */
-const MAX_DEPTH = 256;
 
 /** A message as it travels, with what the outbox needs to know of it. */
 export interface Outgoing {
@@ -35,7 +33,7 @@ function write(message: PublishMessage, nextId: () => string): Outgoing {
   if (message.id !== undefined && (typeof message.id !== "string" || message.id === "")) {
     throw invalid("id must be a non-empty string where it is given.");
   }
-  refuseWhatJsonLacks(message.payload, 0);
+  refuseWhatJsonLacks(message.payload, 1);
   const id = message.id ?? nextId();
   // Written out, not spread: one shape for all makes serialising twice as fast, and absent fields do not travel.
   const copy = {
@@ -67,11 +65,15 @@ function readName(field: string, name: unknown): string {
   return name;
 }
 
-/** JSON would write bytes as something else, and say of the others no more than that it cannot. */
+/**
+ * JSON would write bytes as something else, and say of the others no more than that it cannot.
+ *
+ * @param depth of the lists and objects around it, and itself. What is nested deeper than the hub takes may hold itself.
+ */
 function refuseWhatJsonLacks(value: unknown, depth: number): void {
   if (typeof value === "bigint") throw invalid("payload holds a bigint, which JSON cannot carry.");
   if (typeof value !== "object" || value === null) return;
-  if (depth > MAX_DEPTH) throw invalid(`payload is nested deeper than ${MAX_DEPTH}, or holds itself.`);
+  if (depth > MAX_NESTING) throw invalid(`payload is nested deeper than ${MAX_NESTING}, or holds itself.`);
   if (ArrayBuffer.isView(value) || value instanceof ArrayBuffer) {
     throw invalid("payload holds binary data, which JSON cannot carry: encode it as text.");
   }
