@@ -1,5 +1,5 @@
 /** A journal that refuses one call: nothing may have changed, and the next try must find everything in its place. */
-import { queueAddress } from "../../src/queue/message";
+import { queueAddress, roomAddress } from "../../src/queue/message";
 import type { LedgerStore } from "../../src/stores/ledger/ledger-store";
 import { message, numbered } from "../conformance/store-in-suite";
 import { rulesWith } from "../support/rules";
@@ -59,6 +59,19 @@ test.each([
   expect(await store.stats(queue)).toMatchObject({ ready: 0, leased: 1, delayed: 0, dead: 0 });
   expect(delivery.message).toMatchObject({ failures: 0, lastError: undefined });
   expect(await store.settle([settling(delivery, settlement)])).toEqual(["done"]);
+});
+
+test("what could not be written to go on from the attempts of another message of its id is not given out", async () => {
+  const [north, south, inbox] = [roomAddress("/", "north"), roomAddress("/", "south"), queueAddress("/", "@ada")];
+  for (const room of [north, south]) await store.join(room, inbox, undefined, "client");
+  await store.append([message("a", { target: north })]);
+  await store.settle([settling(await ledger.takeOne(inbox), ack)]);
+  await store.append([message("a", { target: south }), message("b", { target: south })]);
+
+  const taken = await ledger.whileFailing(() => ledger.take(10, inbox));
+  expect(taken).toMatchObject({ status: "fulfilled", value: [{ message: { id: "b" } }] });
+  expect(await store.stats(inbox)).toMatchObject({ ready: 1, leased: 1 });
+  expect(await ledger.take(10, inbox)).toMatchObject([{ message: { id: "a" }, attempt: 2 }]);
 });
 
 test("a page that could not be read is read when it is asked for again", async () => {

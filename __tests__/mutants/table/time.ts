@@ -123,7 +123,7 @@ export const TIME: BrokenPromise = {
     {
       name: "time-that-passed-while-a-message-was-out-forgotten",
       file: "src/stores/ledger/settlements.ts",
-      find: "this.ledger.lookForExpiryAt(message.expiresAt);",
+      find: "this.ledger.lookForExpiryAt(lease.message.expiresAt);",
       replace: "",
       caughtBy: { file: LEDGER, test: "ends a message that was out meanwhile, also if nobody asks for it again" },
     },

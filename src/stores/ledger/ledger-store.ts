@@ -32,6 +32,14 @@ import type { Lease, QueueState } from "./queue-state";
 import { Settlements } from "./settlements";
 import { Tracing } from "./tracing";
 
+/** A delivery that is not out before its attempt is written. */
+interface Counting {
+  readonly lease: Lease;
+  /** Those of its message before that. */
+  readonly attempts: number;
+  readonly written: Promise<void>;
+}
+
 /**
  * A store for one process: which messages are ready, leased and by whom is kept in memory, what must survive is in a
  * journal. Leases need no journal: a restart ends them all, and the journal knows which messages may have been out.
@@ -45,8 +53,8 @@ export class LedgerStore implements Store {
   private readonly intake: Intake;
   private readonly settlements: Settlements;
   private readonly tracing: Tracing;
-  /** Attempts that the deliveries of a lease have to wait for. */
-  private counting: Promise<unknown> | undefined;
+  /** Those of the deliveries of a lease that have to wait for their attempts to be written. */
+  private counting: Counting[] = [];
 
   /** Opens the store on its journal. */
   static async open(
@@ -100,9 +108,9 @@ export class LedgerStore implements Store {
     if (queue.leases.size > 0) this.ledger.noteLeasing(queue);
     this.paging.pageIn(queue);
     const { counting } = this;
-    if (counting === undefined) return Promise.resolve(deliveries);
-    this.counting = undefined;
-    return counting.then(() => deliveries);
+    if (counting.length === 0) return Promise.resolve(deliveries);
+    this.counting = [];
+    return this.counted(queue, deliveries, counting);
   }
 
   settle(requests: readonly SettleRequest[]): Promise<readonly SettleResult[]> {
@@ -243,8 +251,10 @@ export class LedgerStore implements Store {
       const request = open[place];
       const message = request && this.takeReady(queue, now);
       if (request === undefined || message === undefined) break;
-      this.countOn(queue, message);
+      const { attempts } = message;
+      const written = this.countOn(queue, message);
       const lease = queue.lease(message, request.holder, request.client, deadline);
+      if (written !== undefined) this.counting.push({ lease, attempts, written });
       dealt.push(lease);
       request.limit--;
       request.limitBytes -= sizeOf(message);
@@ -255,14 +265,31 @@ export class LedgerStore implements Store {
     return dealt;
   }
 
-  /** Has a message's attempts go on from those of another one of its id, also after a crash. */
-  private countOn(queue: QueueState, message: StoredMessage): void {
+  /**
+   * Has a message's attempts go on from those of another one of its id, also after a crash.
+   *
+   * @returns when that is written; undefined: they do so already.
+   */
+  private countOn(queue: QueueState, message: StoredMessage): Promise<void> | undefined {
     const last = this.settlements.lastAttempt(queue, message.id);
-    if (last <= message.attempts) return;
+    if (last <= message.attempts) return undefined;
     message.attempts = last;
-    const written = this.journal.change([{ kind: "count", row: { ...message } }]);
-    // Where it cannot be written, who holds it is told apart from who held the other all the same.
-    this.counting = Promise.allSettled([this.counting, written]);
+    return this.journal.change([{ kind: "count", row: { ...message } }]);
+  }
+
+  /** @returns the deliveries but for those whose attempts could not be written: after a crash they would be given again. */
+  private async counted(
+    queue: QueueState,
+    deliveries: readonly Lease[],
+    counting: readonly Counting[],
+  ): Promise<readonly Lease[]> {
+    const refused = new Set<Lease>();
+    const take = ({ lease, attempts }: Counting): void => {
+      refused.add(lease);
+      this.settlements.takeBack(queue, lease, attempts);
+    };
+    await Promise.all(counting.map((each) => each.written.catch(() => take(each))));
+    return refused.size === 0 ? deliveries : deliveries.filter((lease) => !refused.has(lease));
   }
 
   private takeReady(queue: QueueState, now: number): StoredMessage | undefined {

@@ -86,6 +86,15 @@ export class Settlements {
     return this.recent.lastAttempt(queue.no, id);
   }
 
+  /** Takes a delivery back that nobody has got, with as many attempts as its message had before. */
+  takeBack(queue: QueueState, lease: Lease, attempts: number): void {
+    const { message } = lease;
+    // Meanwhile it may have ended.
+    if (queue.leases.get(message.id) !== lease || lease.settling !== undefined) return;
+    message.attempts = attempts;
+    this.comeBack(queue, lease, false);
+  }
+
   /** Whether this is the ack of a delivery that was acked before. */
   private wasAcked(queue: QueueState, { id, attempt, settlement }: SettleRequest): boolean {
     return settlement.action === "ack" && this.recent.wasAcked(queue.no, id, attempt);
@@ -119,13 +128,19 @@ export class Settlements {
       case "retry":
         message.failures = change.failures;
         message.lastError = change.error;
-        // Its time may have passed while it was out.
-        this.ledger.lookForExpiryAt(message.expiresAt);
         this.ledger.lookForDueAt(change.dueAt);
-        mayBeReady = queue.returnLease(lease, change.dueAt !== undefined);
-        this.events.cameBack(queue);
+        mayBeReady = this.comeBack(queue, lease, change.dueAt !== undefined);
     }
     if (mayBeReady) this.ledger.hint(queue.address);
+  }
+
+  /** @returns whether it or another may be ready now. */
+  private comeBack(queue: QueueState, lease: Lease, delayed: boolean): boolean {
+    // Its time may have passed while it was out.
+    this.ledger.lookForExpiryAt(lease.message.expiresAt);
+    const mayBeReady = queue.returnLease(lease, delayed);
+    this.events.cameBack(queue);
+    return mayBeReady;
   }
 }
 
