@@ -38,10 +38,11 @@ function database(): Database.Database {
   return sqlite.file.database;
 }
 
-/** From now on no commit succeeds, for this reason. */
-function failCommits(code: string): void {
+/** From now on no commit succeeds, for this reason. @param isWritten whether it is in the log all the same. */
+function failCommits(code: string, isWritten = false): void {
   const exec = Database.prototype.exec;
   jest.spyOn(database(), "exec").mockImplementation(function (this: Database.Database, sql: string) {
+    if (sql === "COMMIT" && isWritten) exec.call(this, sql);
     if (sql === "COMMIT") throw new Database.SqliteError("the disk did not take it", code);
     return exec.call(this, sql);
   });
@@ -103,4 +104,23 @@ describe("a stop of which the last commit fails", () => {
 test("the mark beside a file has its room before the disk may be full, and says nothing until there is something to say", () => {
   expect(fs.statSync(markOf(file)).size).toBeGreaterThan(0);
   expect(CommitMark.read(file)).toBeUndefined();
+});
+
+describe("a commit of which the sync fails", () => {
+  test.each([
+    ["is in the file", true, 5],
+    ["is not", false, 3],
+  ])(
+    "is the store's last: the next start finds whether it %s, and all that was confirmed",
+    (_where, isWritten, stored) => {
+      commit(LOAD, FILED, append(1, 3));
+      failCommits("SQLITE_IOERR_FSYNC", isWritten);
+      expect(commit(append(4, 2))).toEqual({ lost: expect.stringContaining("did not confirm a commit") as string });
+      expect(database().open).toBe(false);
+
+      expect(examine(file)).toEqual(WHOLE);
+      sqlite = SqliteFile.open({ ...SUITE_SETTINGS, file }, systemClock);
+      expect(storedMessages()).toBe(stored);
+    },
+  );
 });

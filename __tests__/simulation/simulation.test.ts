@@ -19,7 +19,7 @@ afterAll(() => {
 
 /** Seeds that once broke a promise. */
 const REGRESSIONS: readonly number[] = [
-  132, 557, 8_832, 30_673, 41_726, 100_001, 100_083, 100_853, 101_941, 687_954_770, 688_062_936,
+  132, 557, 8_832, 30_673, 41_726, 100_001, 100_083, 100_853, 101_941, 687_954_770, 688_062_936, 845_430_894,
 ];
 
 test(`${RUNS} fresh seeds keep every promise`, async () => {

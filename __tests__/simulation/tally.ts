@@ -8,6 +8,7 @@ export const EXERCISED = [
   "crashes that lost a commit",
   "restarts in order",
   "stores lost",
+  "syncs that failed",
   "starts that failed",
   "cuts",
   "half-open connections",
@@ -43,6 +44,7 @@ export type Exercise = (typeof EXERCISED)[number];
 
 const FAULTS: Readonly<Record<string, Exercise>> = {
   "store lost": "stores lost",
+  "sync failed": "syncs that failed",
   cut: "cuts",
   "half-open": "half-open connections",
   "clock step": "clock steps",

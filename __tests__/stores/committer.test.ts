@@ -11,10 +11,11 @@ const ACK: Call = { kind: "change", argument: { now: 0, changes: NOTHING } };
 const PROBE: Call = { kind: "probe", argument: null };
 
 /** Of a file only what a commit asks of it: here it refuses those that say so, for this reason. */
-function committerOn(refuses: (calls: readonly Call[]) => boolean, reason: Error): Committer {
+function committerOn(refuses: (calls: readonly Call[]) => boolean, reason: Error, leave?: () => void): Committer {
   const file = {
     lastCommitMs: 0,
     file: undefined,
+    leave,
     commit(calls: readonly Call[]): Calls[CallKind][1][] {
       if (refuses(calls)) throw reason;
       return calls.map(({ kind }) => (kind === "append" ? [] : null));
@@ -47,6 +48,32 @@ test("any other failure refuses all: none of them is tried without the others", 
     count: 2,
     isFull: false,
   });
+});
+
+test.each(["SQLITE_IOERR_FSYNC", "SQLITE_IOERR_DIR_FSYNC"])(
+  "%s, a sync that failed, is the end: nothing is committed after it",
+  (code) => {
+    const leave = jest.fn();
+    const committer = committerOn(() => true, Object.assign(new Error("disk I/O error"), { code }), leave);
+    expect(committer.commit([APPEND, ACK])).toEqual({
+      answer: { lost: expect.stringContaining(`disk I/O error (${code})`) as string },
+      closed: true,
+    });
+    expect(leave).toHaveBeenCalledTimes(1);
+  },
+);
+
+test("a sync that fails once a full disk has refused the publishes is the end as well", () => {
+  const reasons = ["SQLITE_FULL", "SQLITE_IOERR_FSYNC"].map((code) => Object.assign(new Error("no"), { code }));
+  const file = {
+    lastCommitMs: 0,
+    commit: () => {
+      throw reasons.shift() ?? new Error("asked once too often");
+    },
+    leave: () => {},
+  };
+  const { answer, closed } = new Committer(file as unknown as SqliteFile, () => undefined).commit([APPEND, ACK]);
+  expect([Object.keys(answer), closed]).toEqual([["lost"], true]);
 });
 
 test("what is damaged is told as such: the store cannot go on with it", () => {

@@ -168,13 +168,18 @@ test("what a room's copies bring with them is answered over several turns, in th
   expect([...first, ...second]).toEqual(["done", "done", "done"]);
 });
 
-test("damage is the end of the store: all that wait are refused, and all that come", async () => {
+test.each([
+  ["damage", { damaged: "message 7 is not what was stored" }, { name: "DamagedError" }],
+  ["a sync that failed", { lost: "the disk did not confirm a commit" }, { name: "Error" }],
+])("%s is the end of the store: all that wait are refused, and all that come", async (_what, answer, error) => {
   const waiting = watch(journal.append([row(1)]));
   await settled();
-  worker.answer({ damaged: "message 7 is not what was stored" });
+  const next = watch(journal.append([row(2)]));
+  await settled();
+  worker.answer(answer);
   await settled();
   const late = watch(journal.probe());
   await settled();
-  expect([...waiting, ...late]).toEqual([STORE_UNAVAILABLE, STORE_UNAVAILABLE]);
-  expect(lost.mock.calls).toMatchObject([[{ name: "DamagedError" }]]);
+  expect([...waiting, ...next, ...late]).toEqual([STORE_UNAVAILABLE, STORE_UNAVAILABLE, STORE_UNAVAILABLE]);
+  expect(lost.mock.calls).toMatchObject([[error]]);
 });

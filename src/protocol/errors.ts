@@ -21,7 +21,10 @@ export const ERRORS = {
     cause: "This connection does not hold that delivery, or no longer for that attempt.",
     retryable: false,
   },
-  STORE_UNAVAILABLE: { cause: "The store did not take the write; nothing was stored.", retryable: true },
+  STORE_UNAVAILABLE: {
+    cause: "The store did not take the write; if it says that it is gone, it may have taken it.",
+    retryable: true,
+  },
   DISK_FULL: {
     cause: "The disk is nearly full: publishes are refused until there is space; acks go on.",
     retryable: true,

@@ -81,7 +81,7 @@ export interface Membership {
  * Where messages live: four parts, each small and batch-first; every adapter passes the suite in `__tests__/conformance`.
  *
  * A method that changes something resolves when the change is as durable as `durability` says, and rejects with
- * `STORE_UNAVAILABLE` when it was not made.
+ * `STORE_UNAVAILABLE` when it was not made, or, where the store is lost, when that is not known.
  */
 export interface Store extends MessageStore, RoomStore, DeadLetterStore {
   readonly durability: Durability;

@@ -1,5 +1,5 @@
 import type { BrokenPromise } from "../mutant";
-import { FILE, JOURNAL, LEDGER, PROMISES, ROUTES } from "./suites";
+import { FAILED_COMMITS, FILE, JOURNAL, LEDGER, PROMISES, ROUTES } from "./suites";
 
 export const CONFIRMED: BrokenPromise = {
   promise: "Confirmed means stored",
@@ -45,6 +45,13 @@ export const CONFIRMED: BrokenPromise = {
       find: "for (const { reject } of this.pending.splice(0)) reject(this.broken);",
       replace: "for (const { resolve } of this.pending.splice(0)) resolve([] as never);",
       caughtBy: { file: JOURNAL, test: "a worker that is lost is an error to all that wait, and to all that come" },
+    },
+    {
+      name: "goes-on-after-a-sync-that-failed",
+      file: "src/stores/sqlite/committer.ts",
+      find: "if (isFailedSync(error)) return",
+      replace: "if (isFailedSync(error) && count === 0) return",
+      caughtBy: { file: FAILED_COMMITS, test: "is the store's last" },
     },
     {
       name: "memory-called-disk",

@@ -264,7 +264,7 @@ export const NOTHING_VANISHES: BrokenPromise = {
       name: "damage-taken-for-a-failed-commit",
       file: "src/stores/sqlite/committer.ts",
       find: "if (isDamage(error)) return",
-      replace: "if (isDamage(error) && calls.length === 0) return",
+      replace: "if (isDamage(error) && count === 0) return",
       caughtBy: { file: "__tests__/stores/committer.test.ts", test: "what is damaged is told as such" },
     },
     {
@@ -291,8 +291,8 @@ export const NOTHING_VANISHES: BrokenPromise = {
     {
       name: "goes-on-with-a-damaged-store",
       file: "src/stores/sqlite/call-line.ts",
-      find: "this.fail(answer.damaged);",
-      replace: "",
+      find: "return this.lose(new DamagedError(answer.damaged));",
+      replace: "return this.onBroken(new DamagedError(answer.damaged));",
       caughtBy: { file: JOURNAL, test: "damage is the end of the store" },
     },
     {

@@ -66,7 +66,7 @@ export class Checker {
         this.revoked(event.connection, event.revoked);
         return;
       case "fault":
-        if (event.what === "store lost") book.storeLost.add(book.hub);
+        if (event.what === "store lost" || event.what === "sync failed") book.storeLost.add(book.hub);
         if (event.what === "disk full" || event.what === "write errors") book.writesFailed = true;
         if (event.what === "clock step") book.clockSteps.push(event.at);
         return;

@@ -9,12 +9,14 @@ import type { SimClock } from "./sim-clock";
 /** Small, so that the images of a run are. */
 const PAGE_BYTES = 1024;
 const NO_LIMIT_PAGES = 2 ** 30;
+/** Of commits that fail, those that were written and not synced. */
+const FAILED_SYNC_SHARE = 0.1;
 
 /** How a disk behaves now; faults change it. */
 export interface DiskMood {
   /** Milliseconds that an fsync takes, on average. */
   fsyncMs: number;
-  /** How many commits of a hundred fail. */
+  /** How many commits of a hundred fail, most of them as they are written, the others as they are synced. */
   failPercent: number;
   /** Nothing more fits. */
   full: boolean;
@@ -27,6 +29,8 @@ export class SimDisk {
   failsAt = Infinity;
   /** Called as a commit begins, which a crash may hit before its end. */
   onCommit: (fsyncMs: number) => void = () => {};
+  /** Called when a sync has failed, before the hub hears of it. */
+  onFailedSync: () => void = () => {};
   private image: Buffer;
 
   constructor(
@@ -87,10 +91,18 @@ class FaultyDatabase extends Database {
     if (sql.startsWith("BEGIN")) {
       this.limitPages(this.disk.mood.full);
     }
-    if (sql === "COMMIT" && this.disk.random.chance(this.disk.mood.failPercent / 100)) {
-      throw new Database.SqliteError("disk I/O error", "SQLITE_IOERR_FSYNC");
-    }
-    return super.exec(sql);
+    return sql === "COMMIT" ? this.commit() : super.exec(sql);
+  }
+
+  private commit(): this {
+    const { random, mood } = this.disk;
+    const failShare = mood.failPercent / 100;
+    const drawn = random.next();
+    if (drawn >= failShare) return super.exec("COMMIT");
+    if (drawn >= failShare * FAILED_SYNC_SHARE) throw new Database.SqliteError("disk I/O error", "SQLITE_IOERR_WRITE");
+    // The disk has it or not.
+    if (random.chance(0.5)) super.exec("COMMIT");
+    throw new Database.SqliteError("disk I/O error", "SQLITE_IOERR_FSYNC");
   }
 
   private limitPages(isFull: boolean): void {
@@ -129,7 +141,7 @@ export class SimWorker implements StorageWorker {
     this.committer = new Committer(file, () => this.waiting.shift());
   }
 
-  /** Whether it has closed the file in order. */
+  /** Whether it has closed the file, after which it is on the disk. */
   get hasClosed(): boolean {
     return this.ended;
   }
@@ -166,7 +178,7 @@ export class SimWorker implements StorageWorker {
   }
 
   private work(): void {
-    if (this.unsynced !== undefined || this.lost) return;
+    if (this.unsynced !== undefined || this.lost || this.ended) return;
     const post = this.waiting.shift();
     if (post === undefined) return;
     const { disk } = this;
@@ -178,6 +190,7 @@ export class SimWorker implements StorageWorker {
     disk.clock.after(this.fsyncMs, () => {
       if (this.lost) return;
       this.unsynced = undefined;
+      if ("lost" in answer) disk.onFailedSync();
       this.listener?.answered(answer);
       if (closed) this.end();
       else this.work();

@@ -36,6 +36,7 @@ export class World implements Shore {
     this.disk = new SimDisk(this.clock, random.fork(), scenario.file);
     this.disk.mood.fsyncMs = scenario.fsyncMs;
     this.disk.onCommit = (fsyncMs) => this.crashWithin(fsyncMs);
+    this.disk.onFailedSync = () => this.history.add({ kind: "fault", what: "sync failed", detail: "" });
     this.hub = this.boot();
     for (const fault of scenario.faults) this.clock.at(fault.at, () => this.strike(fault));
   }

@@ -54,10 +54,7 @@ export class CallLine {
     this.replies = new Replies(clock);
     worker.attach({
       answered: (answer) => this.answered(answer),
-      broke: (error) => {
-        this.fail(error.message);
-        this.onBroken(error);
-      },
+      broke: (error) => this.lose(error),
       ended: () => {
         this.fail("the storage worker ended");
         onEnded();
@@ -129,11 +126,8 @@ export class CallLine {
   private answered(answer: Answer): void {
     if ("opened" in answer) return;
     if (this.broken) return;
-    if ("damaged" in answer) {
-      this.fail(answer.damaged);
-      this.onBroken(new DamagedError(answer.damaged));
-      return;
-    }
+    if ("damaged" in answer) return this.lose(new DamagedError(answer.damaged));
+    if ("lost" in answer) return this.lose(new Error(answer.lost));
     if ("failed" in answer) {
       const error = new WaybillError("STORE_UNAVAILABLE", `The store did not take the write: ${answer.failed}.`);
       for (const call of this.pending.splice(0, answer.count)) {
@@ -150,6 +144,12 @@ export class CallLine {
       }
     }
     this.replies.handOut();
+  }
+
+  private lose(error: Error): void {
+    if (this.broken) return;
+    this.fail(error.message);
+    this.onBroken(error);
   }
 
   private fail(reason: string): void {

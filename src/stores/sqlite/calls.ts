@@ -132,12 +132,13 @@ export const NO_SPACE = "no space";
 
 /**
  * From the worker: the results of the oldest unanswered calls, all of them committed but the appends that had no room; or
- * why none of them took effect; or, for good, that the file is damaged.
+ * why none of them took effect; or, for good, that the file is damaged, or why it is not known any more what is in it.
  */
 export type Answer =
   | { readonly results: readonly (Calls[CallKind][1] | typeof NO_SPACE)[] }
   | { readonly failed: string; readonly count: number; readonly isFull: boolean }
   | { readonly damaged: string }
+  | { readonly lost: string }
   | { readonly opened: true };
 
 export interface WorkerSettings {

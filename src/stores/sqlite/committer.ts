@@ -19,11 +19,11 @@ export class Committer {
     private readonly nextPost: () => Post | undefined,
   ) {}
 
-  /** Commits a post, and with it what waits behind it. @returns the answer, and whether the file is closed now. */
+  /** Commits a post, and with it what waits behind it. @returns the answer, and whether it was the last. */
   commit(first: Post): { readonly answer: Answer; readonly closed: boolean } {
     const calls = this.withWaiting(first);
     const answer = this.carryOut(calls);
-    const closed = calls.some(({ kind }) => kind === "close");
+    const closed = "lost" in answer || calls.some(({ kind }) => kind === "close");
     if (closed && "results" in answer) this.file.close();
     // What is damaged is left as it is.
     else if (closed && !("damaged" in answer)) this.file.leave();
@@ -47,9 +47,8 @@ export class Committer {
     try {
       return { results: this.file.commit(calls) };
     } catch (error) {
-      if (isDamage(error)) return { damaged: damageText(this.file.file?.name ?? "", [describe(error)]) };
       if (isDiskFull(error)) return this.carryOutWithoutAppends(calls);
-      return { failed: describe(error), count: calls.length, isFull: false };
+      return this.refusal(error, calls);
     }
   }
 
@@ -61,9 +60,28 @@ export class Committer {
       let next = 0;
       return { results: calls.map((call) => (isAppend(call) ? NO_SPACE : (others[next++] ?? null))) };
     } catch (error) {
-      return { failed: describe(error), count: calls.length, isFull: isDiskFull(error) };
+      return this.refusal(error, calls);
     }
   }
+
+  private refusal(error: unknown, { length: count }: readonly Call[]): Answer {
+    const what = describe(error);
+    if (isDamage(error)) return { damaged: damageText(this.file.file?.name ?? "", [what]) };
+    if (isFailedSync(error)) return { lost: `the disk did not confirm a commit, which it may have or not: ${what}` };
+    return { failed: what, count, isFull: isDiskFull(error) };
+  }
+}
+
+/**
+ * Whether a commit was written, and what failed was to sync it. Nobody knows what of it the disk has then, and syncing again
+ * does not tell: the system has dropped what it could not write, and says that all is well. See docs/decisions/0008.
+ */
+function isFailedSync(error: unknown): boolean {
+  return (
+    error instanceof Error &&
+    "code" in error &&
+    (error.code === "SQLITE_IOERR_FSYNC" || error.code === "SQLITE_IOERR_DIR_FSYNC")
+  );
 }
 
 function isDiskFull(error: unknown): boolean {
