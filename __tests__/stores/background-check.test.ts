@@ -56,6 +56,17 @@ function ack(seq: number): Call {
   return gatherer.makeCall();
 }
 
+/** The disk has no room for the next commit, and for the one after that it has. */
+function refuseNextCommit(): void {
+  const { database } = opened();
+  const exec = Database.prototype.exec;
+  const spy = jest.spyOn(database, "exec").mockImplementation((sql) => {
+    if (sql !== "COMMIT") return exec.call(database, sql);
+    spy.mockRestore();
+    throw new Database.SqliteError("database or disk is full", "SQLITE_FULL");
+  });
+}
+
 function commitsUntilCopied(): unknown {
   return opened().database.pragma("wal_autocheckpoint", { simple: true });
 }
@@ -78,14 +89,14 @@ describe("a file that is held still", () => {
     opened().holdStill(() => seen.push(fs.readFileSync(file)));
     const before = fs.readFileSync(file);
     commit(append(101, 100));
-    const { database } = opened();
-    database.pragma(`max_page_count = ${Number(database.pragma("page_count", { simple: true }))}`);
 
+    refuseNextCommit();
     expect(commit(append(201, 1_000), ack(1))).toEqual({ results: [NO_SPACE, null] });
     expect(seen.map((bytes) => bytes.equals(before))).toEqual([true]);
     expect(fs.readFileSync(file).equals(before)).toBe(false);
     expect(commitsUntilCopied()).toBe(usual);
 
+    refuseNextCommit();
     commit(append(201, 1_000), ack(2));
     expect(seen).toHaveLength(1);
   });
