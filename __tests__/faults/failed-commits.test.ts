@@ -16,6 +16,7 @@ import { rowsOf } from "../stores/append-rows";
 const FILED: Call = { kind: "queue", argument: { no: 1, address: queue, creator: "acme" } };
 const LOAD: Call = { kind: "load", argument: null };
 const CLOSE: Call = { kind: "close", argument: { attempts: [], groupHolders: [] } };
+const PAGE_BYTES = 4096;
 const WHOLE = { faults: [], isComplete: true };
 
 let folder = "";
@@ -124,3 +125,44 @@ describe("a commit of which the sync fails", () => {
     },
   );
 });
+
+test("what a power cut left of a commit does not make what the next one leaves look like damage", () => {
+  const [first, second] = [path.join(folder, "first.db"), path.join(folder, "second.db")];
+  commit(LOAD, FILED, append(1, 3));
+  const before = logOf(file);
+  commit(append(4, 200));
+  // The first page of the commit did not get to the disk, all others did.
+  copyAsCrashed(first);
+  damage(`${first}-wal`, written(before, logOf(file)).from + PAGE_BYTES / 2);
+  new CommitMark(first).keep(1);
+  const left = logOf(first);
+
+  sqlite.leave();
+  file = first;
+  sqlite = SqliteFile.open({ ...SUITE_SETTINGS, file }, systemClock);
+  expect(storedMessages()).toBe(3);
+  // Nor did the last one that this start wrote.
+  copyAsCrashed(second);
+  damage(`${second}-wal`, written(left, logOf(first)).to);
+  expect(examine(second)).toEqual(WHOLE);
+});
+
+function logOf(name: string): Buffer {
+  return fs.readFileSync(`${name}-wal`);
+}
+
+function copyAsCrashed(to: string): void {
+  for (const part of ["", "-wal", "-mark"]) fs.copyFileSync(file + part, to + part);
+}
+
+function damage(name: string, at: number): void {
+  const bytes = fs.readFileSync(name);
+  bytes[at] = (bytes[at] ?? 0) ^ 1;
+  fs.writeFileSync(name, bytes);
+}
+
+/** The first and the last byte that were written to a log. */
+function written(before: Buffer, after: Buffer): { readonly from: number; readonly to: number } {
+  const changed = [...after.keys()].filter((at) => before[at] !== after[at]);
+  return { from: changed[0] ?? NaN, to: changed[changed.length - 1] ?? NaN };
+}

@@ -45,6 +45,9 @@ export class DatabaseFile {
       database.pragma("synchronous = FULL");
       database.pragma(`wal_autocheckpoint = ${CHECKPOINT_PAGES}`);
       database.pragma("temp_store = MEMORY");
+      // What a crash left is taken in before anything is written: the log begins anew then, and no rest of an unfinished
+      // commit follows what is.
+      copyLog(database);
       return new DatabaseFile(file, database, new CommitMark(file), isComplete, fs.openSync(file, "r"));
     } catch (error) {
       database?.close();
@@ -66,7 +69,7 @@ export class DatabaseFile {
    */
   holdStill(disturbed: () => void): (() => void) | undefined {
     this.copyLogAfter(0);
-    if (!this.copyLog()) {
+    if (!copyLog(this.database)) {
       this.copyLogAfter(CHECKPOINT_PAGES);
       return undefined;
     }
@@ -81,7 +84,7 @@ export class DatabaseFile {
   shrinkLog(): void {
     this.disturbed?.();
     this.letGo();
-    this.copyLog();
+    copyLog(this.database);
   }
 
   private letGo(): void {
@@ -92,16 +95,6 @@ export class DatabaseFile {
   /** @param pages of the log, after which a commit copies it; 0: none does. */
   private copyLogAfter(pages: number): void {
     if (this.database.open) this.database.pragma(`wal_autocheckpoint = ${pages}`);
-  }
-
-  /** @returns whether all of it is in the main file now; what has no room stays where it is. */
-  private copyLog(): boolean {
-    try {
-      const [copied] = this.database.pragma("wal_checkpoint(PASSIVE)") as { log: number; checkpointed: number }[];
-      return copied !== undefined && copied.log === copied.checkpointed;
-    } catch {
-      return false;
-    }
   }
 
   /** After a stop in order, which is in the file. */
@@ -148,6 +141,20 @@ export function damageText(file: string, faults: readonly string[]): string {
   const [first = "", ...others] = faults;
   const more = others.length > 0 ? ` (and ${others.length} more)` : "";
   return `${file} is damaged: ${first}${more}. A restart does not help. Save what can be read with: waybill salvage ${file} <new file>`;
+}
+
+/**
+ * Copies the log to the main file, and syncs that.
+ *
+ * @returns whether all of it is there now; what has no room stays where it is.
+ */
+function copyLog(database: Database.Database): boolean {
+  try {
+    const [copied] = database.pragma("wal_checkpoint(PASSIVE)") as { log: number; checkpointed: number }[];
+    return copied !== undefined && copied.log === copied.checkpointed;
+  } catch {
+    return false;
+  }
 }
 
 /** Takes the file for this process until it ends, however it ends. */
