@@ -17,6 +17,25 @@ test.each([2, 3, 4])("%d consumers of one queue begin in turn, also where messag
   expect(consumers.map(({ ids }) => ids.length)).toEqual(consumers.map(() => rounds));
 });
 
+test("what is leased under a prefetch that is lowered meanwhile goes back, without a failure, as far as it is too much", async () => {
+  hub = await BrokerUnderTest.open();
+  const lease = hub.store.lease.bind(hub.store);
+  let goOn = (): void => {};
+  const slow = new Promise<void>((resolve) => (goOn = resolve));
+  const consumer = await hub.consumer("d1", { prefetch: 5 });
+  hub.store.lease = (...request) => lease(...request).then((deliveries) => slow.then(() => deliveries));
+  await hub.client("acme").publishAll(["a", "b", "c"].map((id) => ({ id, queue: "q", event: "e" })));
+  await consumer.consume({ prefetch: 2 });
+  hub.store.lease = lease;
+  goOn();
+  await hub.clock.pass(SETTINGS.tickMs);
+  expect(consumer.ids).toEqual(["a", "b"]);
+  await consumer.ack("a");
+  await hub.clock.pass(SETTINGS.tickMs);
+  expect(consumer.ids).toEqual(["a", "b", "c"]);
+  expect(consumer.given.at(-1)).toMatchObject({ attempt: 2, message: { failures: 0 } });
+});
+
 test("what expires while the store is about to give it out is not delivered any more, and the rest is", async () => {
   hub = await BrokerUnderTest.open();
   const lease = hub.store.lease.bind(hub.store);

@@ -171,15 +171,21 @@ export class Dispatcher {
     if (line.again) this.dealLine(line);
   }
 
-  /** Gives a consumer what was leased for it, but for what has expired while the store took its time: that goes back to end as such. */
-  private give({ session, out }: Consumer, deliveries: readonly Delivery[], leasedAt: number): void {
+  /**
+   * Gives a consumer what was leased for it, but for what has changed while the store took its time: what has expired goes back to
+   * end as such, and what it would have now in excess of a prefetch that it has lowered.
+   */
+  private give({ session, out, prefetch }: Consumer, deliveries: readonly Delivery[], leasedAt: number): void {
     const now = this.clock.now();
-    const isLate = ({ message: { expiresAt } }: Delivery): boolean =>
-      expiresAt !== undefined && expiresAt > leasedAt && expiresAt <= now;
-    if (now === leasedAt || !deliveries.some(isLate)) return session.give(out, deliveries);
-    this.dealAfter(out.queue, this.failures.unwanted(out.queue, deliveries.filter(isLate)));
-    const inTime = deliveries.filter((delivery) => !isLate(delivery));
-    if (inTime.length > 0) session.give(out, inTime);
+    const credit = Math.max(0, prefetch - out.deliveries.size);
+    const isInTime = ({ message: { expiresAt } }: Delivery): boolean =>
+      expiresAt === undefined || expiresAt <= leasedAt || expiresAt > now;
+    const isAll = deliveries.length <= credit && (now === leasedAt || deliveries.every(isInTime));
+    if (isAll) return session.give(out, deliveries);
+    const given = deliveries.filter(isInTime).slice(0, credit);
+    const unwanted = deliveries.filter((delivery) => !given.includes(delivery));
+    this.dealAfter(out.queue, this.failures.unwanted(out.queue, unwanted));
+    if (given.length > 0) session.give(out, given);
   }
 
   private hinted(queue: QueueAddress): void {

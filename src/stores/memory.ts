@@ -162,8 +162,9 @@ export class MemoryJournal implements Journal {
     since: Since | undefined,
     firstSeq: number,
     lastSeq: number,
+    given: readonly number[],
   ): Promise<JoinedRow> {
-    const { wanted, missing } = this.roomOf(roomNo).join(inboxNo, since, lastSeq);
+    const { wanted, missing } = this.roomOf(roomNo).join(inboxNo, since, lastSeq, given);
     const replayed = Array.from({ length: PRIORITIES }, () => 0);
     const now = this.clock.now();
     let bytes = 0;

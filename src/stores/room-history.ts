@@ -36,12 +36,14 @@ export class RoomHistory {
    * Puts an inbox among the members.
    *
    * @param lastSeq newest seq that is given out: what comes after it, members are given as it comes.
+   * @param given seqs of what the inbox has already.
    * @returns what of the history it is to be given now, and what of it that is not there any more.
    */
   join(
     inboxNo: number,
     since: Since | undefined,
     lastSeq: number,
+    given: readonly number[],
   ): { readonly wanted: readonly HistoryRow[]; readonly missing: JoinedRow["missing"] } {
     const coveredFrom = this.coveredFrom.get(inboxNo) ?? lastSeq + 1;
     this.coveredFrom.set(inboxNo, coveredFrom);
@@ -51,7 +53,9 @@ export class RoomHistory {
     const first = this.rows.findIndex(({ message }) => isSince(message, since));
     const wanted = first < 0 ? [] : this.rows.slice(first).filter(({ message }) => message.seq < coveredFrom);
     if (wanted[0]) this.coveredFrom.set(inboxNo, wanted[0].message.seq);
-    return { wanted, missing: missingBefore(since, Math.min(this.trimmedTo, coveredFrom - 1)) };
+    const known = new Set(given);
+    const fresh = wanted.filter(({ message }) => !known.has(message.seq));
+    return { wanted: fresh, missing: missingBefore(since, Math.min(this.trimmedTo, coveredFrom - 1)) };
   }
 
   leave(inboxNo: number): void {

@@ -326,5 +326,12 @@ export const BOUNDED: BrokenPromise = {
         test: "what is sent again, and is stored already, drives nothing out",
       },
     },
+    {
+      name: "more-out-than-a-prefetch-that-was-lowered",
+      file: "src/queue/dispatcher.ts",
+      find: "const credit = Math.max(0, prefetch - out.deliveries.size);",
+      replace: "const credit = Math.max(deliveries.length, prefetch - out.deliveries.size);",
+      caughtBy: { file: "__tests__/queue/dispatcher.test.ts", test: "under a prefetch that is lowered meanwhile" },
+    },
   ],
 };

@@ -60,8 +60,8 @@ export const TIME: BrokenPromise = {
     {
       name: "expired-while-it-was-leased-and-delivered",
       file: "src/queue/dispatcher.ts",
-      find: "if (now === leasedAt || !deliveries.some(isLate)) return",
-      replace: "if (now >= leasedAt || !deliveries.some(isLate)) return",
+      find: "(now === leasedAt || deliveries.every(isInTime))",
+      replace: "(now >= leasedAt || deliveries.every(isInTime))",
       caughtBy: { file: DISPATCHER, test: "what expires while the store is about to give it out" },
     },
     {

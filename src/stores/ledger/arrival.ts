@@ -74,6 +74,7 @@ export function arriveInRoom(ledger: Ledger, message: NewMessage, room: RoomStat
     if (begin(ledger, inbox, stored, dueAt, bytes, copies.seqAt(place))) resident.push(place);
   }
   ledger.lastSeq += copies.count;
+  room.noteGiven(stored.seq);
   return {
     row: { message: stored, dueAt, isDueFixed, dedupId: dedupIdOf(message), copies },
     queues: inboxes.queues,

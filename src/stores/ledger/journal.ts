@@ -193,13 +193,18 @@ export interface Journal {
     now: number,
     limit: number,
   ): Promise<{ readonly rows: readonly ExpiredRow[]; readonly next: number | undefined }>;
-  /** `firstSeq`: where the seqs set aside for replayed history begin; `lastSeq`: the newest one given out before them. */
+  /**
+   * @param firstSeq where the seqs set aside for replayed history begin.
+   * @param lastSeq the newest one given out before them.
+   * @param given seqs of history that the inbox has already.
+   */
   join(
     roomNo: number,
     inboxNo: number,
     since: Since | undefined,
     firstSeq: number,
     lastSeq: number,
+    given: readonly number[],
   ): Promise<JoinedRow>;
   /** Where it rejects, it is done before anything else is written. */
   leave(roomNo: number, inboxNo: number): Promise<void>;

@@ -152,14 +152,14 @@ export class LedgerStore implements Store {
     if (since !== undefined) this.intake.refuseWhenFull(inbox);
     const { lastSeq } = ledger;
     // From here on the room's messages go to the inbox as well; the journal puts the history before them.
-    const endJoin = room.beginJoin(inbox);
+    const joining = room.beginJoin(inbox);
     const firstSeq = lastSeq + 1;
     const lanes = since === undefined ? [] : PRIORITY_NUMBERS.map((priority) => inbox.lane(priority));
     if (since !== undefined) ledger.lastSeq += ledger.settings.historyMessages;
     for (const lane of lanes) lane.beginSpill(firstSeq);
     let replayed: readonly number[] = [];
     try {
-      const joined = await this.journal.join(room.no, inbox.no, since, firstSeq, lastSeq);
+      const joined = await this.journal.join(room.no, inbox.no, since, firstSeq, lastSeq, joining.given);
       replayed = joined.replayed;
       const count = countReplayed(joined);
       inbox.total += count;
@@ -170,10 +170,10 @@ export class LedgerStore implements Store {
       if (joined.delayed > 0) ledger.lookForDueAt(0);
       // The history may hold what has a time to live: the next look finds out until when.
       if (count > 0) ledger.lookForExpiryAt(0);
-      endJoin(true);
+      joining.end(true);
       return { members: room.size, replayed: count, missing: joined.missing };
     } catch (error) {
-      endJoin(false);
+      joining.end(false);
       throw error;
     } finally {
       for (const lane of lanes) lane.endSpill(replayed[lane.priority] ?? 0);

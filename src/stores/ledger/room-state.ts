@@ -7,6 +7,16 @@ interface Member {
   stored: boolean;
   /** Requests to join that the journal has not answered yet. */
   joining: number;
+  /** Seqs of the messages that it was given meanwhile. */
+  readonly given: number[];
+}
+
+/** A request to join that is under way. */
+interface Joining {
+  /** Seqs of messages that the inbox has been given though the journal does not have it: they are not to be replayed. */
+  readonly given: readonly number[];
+  /** To be called with the journal's answer. */
+  end(succeeded: boolean): void;
 }
 
 /** Inboxes in a fixed order. All messages to a room share them as long as its members stay the same. */
@@ -19,6 +29,10 @@ export interface Inboxes {
 /** A room and the inboxes that its messages go to: those that joined, from the moment they asked until they ask to leave. */
 export class RoomState {
   private readonly members = new Map<QueueState, Member>();
+  /** Members that the journal does not have yet. */
+  private readonly joiners = new Set<Member>();
+  /** What inboxes were given whose join has failed since, until they join. */
+  private readonly strays = new Map<QueueState, readonly number[]>();
   /** Made when a message asks for it, and kept until somebody comes or goes. */
   private listed: Inboxes | undefined;
 
@@ -39,25 +53,47 @@ export class RoomState {
 
   /** Puts in an inbox that the journal has. */
   restore(inbox: QueueState): void {
-    this.put(inbox, { stored: true, joining: 0 });
+    this.put(inbox, { stored: true, joining: 0, given: [] });
   }
 
-  /** @returns what to call with the journal's answer. */
-  beginJoin(inbox: QueueState): (succeeded: boolean) => void {
-    const member = this.members.get(inbox) ?? this.put(inbox, { stored: false, joining: 0 });
+  beginJoin(inbox: QueueState): Joining {
+    const member = this.members.get(inbox) ?? this.putJoiner(inbox);
     member.joining++;
-    return (succeeded) => {
-      member.joining--;
-      member.stored ||= succeeded;
-      // It may have left meanwhile, and have joined anew.
-      if (!member.stored && member.joining === 0 && this.members.get(inbox) === member) this.remove(inbox);
-    };
+    return { given: [...member.given], end: (succeeded) => this.endJoin(inbox, member, succeeded) };
   }
 
   /** Takes an inbox out, also where it is still on its way in. */
   remove(inbox: QueueState): void {
+    const member = this.members.get(inbox);
+    if (member) this.joiners.delete(member);
     this.members.delete(inbox);
+    this.strays.delete(inbox);
     this.listed = undefined;
+  }
+
+  /** A message of this seq is given to all inboxes. */
+  noteGiven(seq: number): void {
+    for (const { given } of this.joiners) given.push(seq);
+  }
+
+  private endJoin(inbox: QueueState, member: Member, succeeded: boolean): void {
+    member.joining--;
+    member.stored ||= succeeded;
+    // It may have left meanwhile, and have joined anew.
+    if (this.members.get(inbox) !== member) return;
+    if (member.stored) {
+      this.joiners.delete(member);
+      this.strays.delete(inbox);
+    } else if (member.joining === 0) {
+      this.remove(inbox);
+      if (member.given.length > 0) this.strays.set(inbox, member.given);
+    }
+  }
+
+  private putJoiner(inbox: QueueState): Member {
+    const joiner = this.put(inbox, { stored: false, joining: 0, given: [...(this.strays.get(inbox) ?? [])] });
+    this.joiners.add(joiner);
+    return joiner;
   }
 
   private put(inbox: QueueState, member: Member): Member {

@@ -57,6 +57,7 @@ export interface Calls {
       readonly since: Since | undefined;
       readonly firstSeq: number;
       readonly lastSeq: number;
+      readonly given: readonly number[];
       readonly now: number;
     },
     result: JoinedRow,

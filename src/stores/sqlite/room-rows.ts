@@ -101,7 +101,7 @@ export class RoomRows {
     this.deleteUnused.run(body);
   }
 
-  join({ roomNo, inboxNo, since, firstSeq, lastSeq, now }: Calls["join"][0]): JoinedRow {
+  join({ roomNo, inboxNo, since, firstSeq, lastSeq, given, now }: Calls["join"][0]): JoinedRow {
     this.insertMember.run(roomNo, inboxNo, lastSeq + 1);
     if (since === undefined) return { replayed: [], delayed: 0, bytes: 0, delayedBytes: 0, missing: undefined };
     this.trimHistory(roomNo, now);
@@ -109,14 +109,9 @@ export class RoomRows {
     const { afterSeq, fromTime } = boundsOf(since);
     // All from the first one of that time on: where the clock was set back, later ones bear an earlier time.
     const fromSeq = fromTime === undefined ? 0 : (this.firstSince.get(roomNo, fromTime) ?? Infinity);
-    const rows = this.history.all(roomNo, afterSeq, coveredFrom, fromSeq) as {
-      seq: number;
-      priority: number;
-      bytes: number;
-      due_at: number | null;
-      due_fixed: number | null;
-      expires_at: number | null;
-    }[];
+    const history = this.history.all(roomNo, afterSeq, coveredFrom, fromSeq) as HistoryRow[];
+    const known = new Set(given);
+    const rows = history.filter(({ seq }) => !known.has(seq));
     const replayed: number[] = Array.from({ length: PRIORITIES }, () => 0);
     let bytes = 0;
     let delayed = 0;
@@ -135,7 +130,7 @@ export class RoomRows {
         delayedBytes += row.bytes;
       }
     });
-    const first = rows[0];
+    const first = history[0];
     if (first) this.setCoveredFrom.run(first.seq, roomNo, inboxNo);
     const lost = Math.min(Number(this.trimmedTo.get(roomNo)), coveredFrom - 1);
     const missing =
@@ -159,6 +154,15 @@ export class RoomRows {
     this.trim.run(roomNo, upTo);
     this.setTrimmedTo.run(upTo, roomNo);
   }
+}
+
+interface HistoryRow {
+  readonly seq: number;
+  readonly priority: number;
+  readonly bytes: number;
+  readonly due_at: number | null;
+  readonly due_fixed: number | null;
+  readonly expires_at: number | null;
 }
 
 function boundsOf(since: Since): { afterSeq: number; fromTime: number | undefined } {

@@ -108,8 +108,9 @@ export class SqliteJournal implements Journal {
     since: Since | undefined,
     firstSeq: number,
     lastSeq: number,
+    given: readonly number[],
   ): Promise<JoinedRow> {
-    return await this.line.call("join", { roomNo, inboxNo, since, firstSeq, lastSeq, now: this.clock.now() });
+    return await this.line.call("join", { roomNo, inboxNo, since, firstSeq, lastSeq, given, now: this.clock.now() });
   }
 
   async leave(roomNo: number, inboxNo: number): Promise<void> {
