@@ -95,6 +95,7 @@ test("a hub on a disk that is nearly full refuses publishes, and all else goes o
 });
 
 const SMALL_DISK_MIB = 24;
+const HOUR = 3_600_000;
 
 testUnless(
   whyNoSmallDisk(),
@@ -143,6 +144,47 @@ testUnless(
       fs.rmSync(copy, { recursive: true, force: true });
     } finally {
       for (const file of [large, small]) fs.rmSync(file, { force: true });
+      await store.close();
+      unmount(folder);
+    }
+  },
+  60_000,
+);
+
+testUnless(
+  whyNoSmallDisk(),
+  "a disk without room for a step of the clock puts it off: acks go through, and it is made up for when there is room",
+  async () => {
+    const folder = mountSmallDisk();
+    const filler = path.join(folder, "filler");
+    const store = await open(`sqlite:${path.join(folder, "waybill.db")}`);
+    try {
+      const now = Date.now();
+      const mortal = Array.from({ length: 2_000 }, (_, number) => ({
+        ...message(`m${number}`),
+        payload: JSON.stringify("x".repeat(100)),
+        expiresAt: now + HOUR,
+      }));
+      for (let from = 0; from < mortal.length; from += 200) await store.append(mortal.slice(from, from + 200));
+      const request = { holder: "session", client: "d1", limit: 1, limitBytes: Infinity };
+      const [leased] = await store.lease(QUEUE, [request], now, HOUR);
+      const { bavail, bsize } = fs.statfsSync(folder);
+      fs.writeFileSync(filler, Buffer.alloc(bavail * bsize - 128 * 1024));
+
+      await expect(store.moveDeadlines(2 * HOUR)).rejects.toMatchObject({ code: "DISK_FULL" });
+      await expect(store.moveDeadlines(0)).rejects.toMatchObject({ code: "DISK_FULL" });
+      const ack = ackOf({ id: leased?.message.id ?? "", attempt: leased?.attempt ?? 0 });
+      expect(await store.settle([ack])).toEqual(["done"]);
+      expect(await store.deadLetters(QUEUE, {}, 10, 0)).toEqual([]);
+
+      fs.rmSync(filler);
+      await store.moveDeadlines(0);
+      await store.expire(now + 3 * HOUR - 1);
+      expect(await store.stats(QUEUE)).toMatchObject({ ready: 1_999, expired: 0 });
+      await store.expire(now + 3 * HOUR);
+      expect(await store.stats(QUEUE)).toMatchObject({ ready: 0, expired: 1_999 });
+    } finally {
+      fs.rmSync(filler, { force: true });
       await store.close();
       unmount(folder);
     }

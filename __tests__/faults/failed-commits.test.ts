@@ -63,6 +63,52 @@ function storedMessages(): unknown {
   return database().prepare("SELECT count(*) FROM messages").pluck().get();
 }
 
+describe("a full disk on which the ids of the dedup window take their turn", () => {
+  let time = Date.now();
+
+  /** Opens the file anew, by a clock of the test's. */
+  function openAt(): void {
+    sqlite.leave();
+    sqlite = SqliteFile.open({ ...SUITE_SETTINGS, file }, { now: () => time, steady: () => systemClock.steady() });
+    commit(LOAD);
+  }
+
+  /** As long as it is full: what turns the ids is a transaction of its own. */
+  function fill(): jest.SpyInstance {
+    return jest.spyOn(database(), "transaction").mockImplementation(() => {
+      throw new Database.SqliteError("database or disk is full", "SQLITE_FULL");
+    });
+  }
+
+  test("takes acks all the same, and turns them when there is room", () => {
+    commit(LOAD, FILED, append(1, 3));
+    openAt();
+    const full = fill();
+    time += SUITE_SETTINGS.dedupWindowMs;
+    expect(commit(append(4, 1))).toEqual({ results: [[]] });
+    expect(full).toHaveBeenCalledTimes(1);
+    full.mockRestore();
+    const young = () => database().prepare("SELECT value FROM meta WHERE key = 'ids_young'").pluck().get();
+    const before = young();
+    commit(append(5, 1));
+    expect(young()).not.toBe(before);
+  });
+
+  test("forgets no queue whose commit fails as that does", () => {
+    commit(LOAD, FILED, append(1, 1));
+    openAt();
+    const failing = jest.spyOn(database(), "transaction").mockImplementation(() => {
+      throw new Database.SqliteError("disk I/O error", "SQLITE_IOERR_WRITE");
+    });
+    time += SUITE_SETTINGS.dedupWindowMs;
+    const second: Call = { kind: "queue", argument: { no: 2, address: `${queue}-2`, creator: "acme" } };
+    expect(commit(second)).toMatchObject({ failed: "disk I/O error (SQLITE_IOERR_WRITE)" });
+    failing.mockRestore();
+    commit(append(2, 1));
+    expect(database().prepare("SELECT count(*) FROM queues").pluck().get()).toBe(2);
+  });
+});
+
 describe("a stop of which the last commit fails", () => {
   test.each(["SQLITE_FULL", "SQLITE_IOERR_WRITE"])(
     "by %s leaves a file that the next start takes as after a crash",

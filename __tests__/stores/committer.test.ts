@@ -36,6 +36,25 @@ test.each(["SQLITE_FULL", "ENOSPC"])(
   },
 );
 
+test("a full disk puts a step of the clock off, which changes all times, also one that was owed, and the acks go on", () => {
+  const seen: [number, boolean | undefined][] = [];
+  const file = {
+    lastCommitMs: 0,
+    commit(calls: readonly Call[], withRoom?: boolean): Calls[CallKind][1][] {
+      seen.push([calls.length, withRoom]);
+      if (withRoom !== false) throw Object.assign(new Error("no space"), { code: "SQLITE_FULL" });
+      return calls.map(() => null);
+    },
+  };
+  const committer = new Committer(file as unknown as SqliteFile, () => undefined);
+  const step: Call = { kind: "move", argument: { byMs: 5_000, before: 0 } };
+  expect(committer.commit([step, ACK]).answer).toEqual({ results: [NO_SPACE, null] });
+  expect(seen).toEqual([
+    [2, undefined],
+    [1, false],
+  ]);
+});
+
 test("a disk without room for the acks either refuses all, and says that it is full", () => {
   const committer = committerOn(() => true, Object.assign(new Error("no space"), { code: "SQLITE_FULL" }));
   expect(committer.commit([APPEND, ACK]).answer).toEqual({ failed: "no space (SQLITE_FULL)", count: 2, isFull: true });

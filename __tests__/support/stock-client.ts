@@ -15,6 +15,7 @@ export interface Received {
 /** What the WebSocket below a stock client can do in Node. */
 interface FrozenSocket {
   pause(): void;
+  resume(): void;
   terminate(): void;
 }
 
@@ -83,6 +84,11 @@ export class StockClient {
     const { ws } = (this.socket.io.engine as unknown as { transport: { ws: FrozenSocket } }).transport;
     ws.pause();
     this.frozen = ws;
+  }
+
+  /** Reads again. */
+  thaw(): void {
+    this.frozen?.resume();
   }
 
   close(): void {

@@ -317,6 +317,64 @@ describe("limits on what one connection costs", () => {
     expect(consumer.socket.connected).toBe(true);
   });
 
+  it("sends nothing of a queue after the answer to its cancel: what had no room yet goes back, and no failure is counted", async () => {
+    const { hub, url, client } = await startWithClient({
+      maxPayloadBytes: 600 * KIB,
+      maxBufferedBytes: 2_500 * KIB,
+      prefetchBytes: 64 * 1024 * KIB,
+      graceMs: 60_000,
+      maxAttempts: 1,
+    });
+    const { client: consumer } = await connectStock(url, { reconnection: false });
+    const payload = "x".repeat(512 * KIB);
+    const ids = Array.from({ length: 40 }, (_, index) => `m${index}`);
+    for (const id of ids) await client.request("publish", { id, queue: "q", event: "e", payload });
+    consumer.freeze();
+    consumer.socket.emit("consume", { queue: "q" });
+    await waitUntil(() => hub.counts().held === ids.length);
+    const cancelled = consumer.request("cancel", { queue: "q" });
+    // What fits on its connection is on its way.
+    await waitUntil(() => hub.counts().held < ids.length);
+    const sent = hub.counts().held;
+    expect(sent).toBeGreaterThan(0);
+    consumer.thaw();
+    expect(await cancelled).toEqual({ ok: true, queue: "q" });
+    expect(consumer.received.filter(({ event }) => event === "deliver")).toHaveLength(sent);
+    const rest = ids.length - sent;
+    const { client: next } = await connectStock(url);
+    await next.request("consume", { queue: "q" });
+    const got: Deliver["messages"] = [];
+    while (got.length < rest) got.push(...(await next.next<Deliver>("deliver")).messages);
+    expect(got.map(({ id }) => id)).toEqual(ids.slice(sent));
+    expect(consumer.received.filter(({ event }) => event === "deliver")).toHaveLength(sent);
+  });
+
+  it("keeps nothing of a connection that ends while deliveries wait for room, though others share its line", async () => {
+    const { hub, url, client } = await startWithClient({
+      namespaces: ["/", "/b"],
+      maxPayloadBytes: 600 * KIB,
+      maxBufferedBytes: 2_500 * KIB,
+      prefetchBytes: 64 * 1024 * KIB,
+      graceMs: 0,
+    });
+    const payload = "x".repeat(512 * KIB);
+    const { client: publisher } = await connectStock(url, { namespace: "/b" });
+    for (let count = 0; count < 40; count++) {
+      await publisher.request("publish", { queue: "q", event: "e", payload });
+    }
+    const consumer = client.socket.io.socket("/b");
+    await new Promise((resolve) => consumer.once("welcome", resolve));
+    client.freeze();
+    consumer.emit("consume", { queue: "q" });
+    await waitUntil(() => hub.counts().held === 40);
+    consumer.disconnect();
+    await waitUntil(() => hub.counts().connections === 2);
+    client.thaw();
+    for (let count = 0; count < 3; count++) await client.request("cancel");
+    const { transport } = hub as unknown as { transport: { lines: Map<unknown, { awaiting: readonly unknown[] }> } };
+    expect([...transport.lines.values()].map(({ awaiting }) => awaiting.length)).toEqual([0, 0]);
+  });
+
   it("gives a client that reads the messages of one queue, however many bytes it may have out", async () => {
     const { url, client } = await startWithClient({
       maxPayloadBytes: 600 * KIB,

@@ -151,9 +151,13 @@ export class Broker {
     return this.inquiry.find(session, id, queueName);
   }
 
-  /** Ends a consumer. What it holds stays with it until settled, also where the next one is dealt to now in its place. */
-  cancel(session: Session, queueName: string): void {
-    this.consumers.cancel(session, queueName);
+  /**
+   * Ends a consumer. What it holds stays with it until settled, also where the next one is dealt to now in its place.
+   *
+   * @param unsent what it holds, and its client has never seen: that goes back.
+   */
+  cancel(session: Session, queueName: string, unsent: readonly Delivery[] = []): void {
+    this.consumers.cancel(session, queueName, unsent);
   }
 
   ack(session: Session, queueName: string, refs: readonly SettleRef[]): Promise<SettleOutcome[]> {

@@ -2,7 +2,7 @@ import { WaybillError } from "../protocol/errors";
 import type { Clock } from "./clock";
 import type { Dispatcher } from "./dispatcher";
 import type { HandOver } from "./hand-over";
-import { queueAddress, type QueueAddress } from "./message";
+import { queueAddress, type Delivery, type QueueAddress } from "./message";
 import type { Session } from "./session";
 import type { Store } from "./store";
 
@@ -71,12 +71,14 @@ export class Consumers {
     return { ready, active: this.dispatcher.isActive(queue, session) };
   }
 
-  /** Ends a consumer. What it holds stays with it until settled, also where the next one is dealt to now in its place. */
-  cancel(session: Session, queueName: string): void {
+  /** Ends a consumer, as `Broker.cancel` says. */
+  cancel(session: Session, queueName: string, unsent: readonly Delivery[]): void {
     const queue = queueAddress(session.namespace, queueName);
     for (const arrival of this.arriving) {
       if (arrival.queue === queue && arrival.session === session) arrival.isCancelled = true;
     }
-    if (this.dispatcher.remove(queue, session)) this.dispatcher.deal(queue);
+    const wasActive = this.dispatcher.remove(queue, session);
+    if (unsent.length > 0) this.handOver.giveBack(queue, session, unsent);
+    else if (wasActive) this.dispatcher.deal(queue);
   }
 }

@@ -1,8 +1,8 @@
 import type { Dispatcher } from "./dispatcher";
-import type { QueueAddress } from "./message";
+import type { Delivery, QueueAddress } from "./message";
 import type { RuleBook } from "./queue-rules";
 import type { Session } from "./session";
-import { settleAbandoned } from "./settlement";
+import { RELEASE, settleAbandoned } from "./settlement";
 import type { Settler } from "./settler";
 
 /**
@@ -28,6 +28,16 @@ export class HandOver {
       if (this.dispatcher.consumerCount(queue) > 0) this.takeOver(queue, session);
       else if (session.held(queue).size > 0) this.note(queue, session);
     }
+  }
+
+  /** What a session holds, and its client has never seen, is given back before anything else is dealt. */
+  giveBack(queue: QueueAddress, session: Session, deliveries: readonly Delivery[]): void {
+    const out = session.outOf(queue);
+    if (out !== undefined) for (const delivery of deliveries) session.forget(out, delivery);
+    this.dispatcher.dealAfter(
+      queue,
+      this.settler.settleAll(queue, deliveries, () => RELEASE),
+    );
   }
 
   /** A session has begun to consume a queue. */

@@ -7,7 +7,7 @@ import type { Broker } from "../queue/broker";
 import type { Clock, Timer } from "../queue/clock";
 import type { Dialect, DialectConnection } from "../queue/dialect";
 import { identityOf } from "../queue/identity";
-import { nameOf, type Delivery, type QueueAddress } from "../queue/message";
+import { nameOf, queueAddress, type Delivery, type QueueAddress } from "../queue/message";
 import type { Receiver } from "../queue/receiver";
 import type { Session } from "../queue/session";
 import type { Admission, Standing } from "./admission";
@@ -121,6 +121,10 @@ export class Connection implements Receiver, Caller {
     this.socket.disconnect();
   }
 
+  takeUnsent(queueName: string): readonly Delivery[] {
+    return this.backlog?.takeAllOf(queueAddress(this.session.namespace, queueName)) ?? [];
+  }
+
   /** Tells the client that the hub is going down in order. */
   drain(reason: string, reconnectAfterMs: number): void {
     this.send("drain", { reason, reconnectAfterMs });
@@ -151,7 +155,7 @@ export class Connection implements Receiver, Caller {
   }
 
   private sendHeldBack(): void {
-    while (this.open && this.line.hasRoom) {
+    while (this.line.hasRoom) {
       const next = this.backlog?.take(SENT_AT_ONCE_BYTES);
       if (next === undefined) {
         this.backlog = undefined;
@@ -159,7 +163,8 @@ export class Connection implements Receiver, Caller {
       }
       this.sendDeliveries(next);
     }
-    this.line.onRoom(() => this.sendHeldBack());
+    // With the connection what waits is gone.
+    if (this.backlog !== undefined) this.line.onRoom(() => this.sendHeldBack());
   }
 
   private receive(event: string, args: readonly unknown[]): void {
@@ -224,6 +229,7 @@ export class Connection implements Receiver, Caller {
 
   private ended(reason: string): void {
     this.open = false;
+    this.backlog = undefined;
     this.expiry?.cancel();
     this.context.connections.remove(this.session.identity.clientId, this);
     this.broker.disconnect(this.session, this);

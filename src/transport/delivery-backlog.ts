@@ -47,6 +47,13 @@ export class DeliveryBacklog {
     return undefined;
   }
 
+  /** Takes all out that are of a queue, and still out. */
+  takeAllOf(queue: QueueAddress): readonly Delivery[] {
+    const own = this.line.filter((each) => each.queue === queue);
+    this.line = this.line.filter((each) => each.queue !== queue);
+    return own.flatMap((each) => this.takeFrom(each, Infinity));
+  }
+
   /** Those that are over meanwhile are passed over. */
   private takeFrom(waiting: Waiting, bytes: number): readonly Delivery[] {
     const taken: Delivery[] = [];

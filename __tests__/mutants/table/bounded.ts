@@ -206,14 +206,14 @@ export const BOUNDED: BrokenPromise = {
     {
       name: "request-to-connect-taken-many-times",
       file: "src/transport/request-decoder.ts",
-      find: "if (this.connects.has(namespace) || this.connects.size >= MAX_CONNECTS) {",
-      replace: "if (this.connects.size >= MAX_CONNECTS) {",
-      caughtBy: { file: DECODER, test: "when one is sent many times at once, past the limit of connections" },
+      find: "if (this.connects.has(namespace)) return true;",
+      replace: "",
+      caughtBy: { file: DECODER, test: "count once when they are sent many times at once" },
     },
     {
       name: "deliveries-sent-without-room",
       file: "src/transport/connection.ts",
-      find: "while (this.open && this.line.hasRoom) {",
+      find: "while (this.line.hasRoom) {",
       replace: "while (this.open) {",
       caughtBy: { file: REQUESTS, test: "gives a client that reads the messages of one queue" },
       hangs: "the client is cut off",
@@ -292,7 +292,7 @@ export const BOUNDED: BrokenPromise = {
     {
       name: "full-disk-refuses-acks-too",
       file: "src/stores/sqlite/committer.ts",
-      find: "if (isDiskFull(error)) return this.carryOutWithoutAppends(calls);",
+      find: "if (isDiskFull(error)) return this.carryOutWithoutRoom(calls);",
       replace: "",
       caughtBy: { file: "__tests__/stores/committer.test.ts", test: "SQLITE_FULL refuses the publishes alone" },
     },
@@ -332,6 +332,20 @@ export const BOUNDED: BrokenPromise = {
       find: "const credit = Math.max(0, prefetch - out.deliveries.size);",
       replace: "const credit = Math.max(deliveries.length, prefetch - out.deliveries.size);",
       caughtBy: { file: "__tests__/queue/dispatcher.test.ts", test: "under a prefetch that is lowered meanwhile" },
+    },
+    {
+      name: "step-of-the-clock-without-room-stops-the-acks",
+      file: "src/stores/sqlite/calls.ts",
+      find: 'return isAppend(call) || call.kind === "move";',
+      replace: "return isAppend(call);",
+      caughtBy: { file: "__tests__/stores/committer.test.ts", test: "a full disk puts a step of the clock off" },
+    },
+    {
+      name: "dedup-window-without-room-stops-the-acks",
+      file: "src/stores/sqlite/sqlite-file.ts",
+      find: "if (!isDiskFull(error)) throw error;",
+      replace: "throw error;",
+      caughtBy: { file: "__tests__/faults/failed-commits.test.ts", test: "takes acks all the same" },
     },
   ],
 };

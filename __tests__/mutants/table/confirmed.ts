@@ -85,9 +85,9 @@ export const CONFIRMED: BrokenPromise = {
     },
     {
       name: "queue-lost-by-a-failed-commit",
-      file: "src/stores/sqlite/sqlite-file.ts",
-      find: 'return kind === "queue" || kind === "move" || kind === "leave";',
-      replace: 'return kind === "move" || kind === "leave";',
+      file: "src/stores/sqlite/standing-calls.ts",
+      find: 'return call.kind === "queue" || call.kind === "leave";',
+      replace: 'return call.kind === "leave";',
       caughtBy: { file: FILE, test: "files the queues of a commit that failed with the next one" },
     },
     {

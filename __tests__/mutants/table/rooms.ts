@@ -109,9 +109,9 @@ export const ROOMS: BrokenPromise = {
     },
     {
       name: "leave-of-a-failed-commit-forgotten",
-      file: "src/stores/sqlite/sqlite-file.ts",
-      find: 'return kind === "queue" || kind === "move" || kind === "leave";',
-      replace: 'return kind === "queue" || kind === "move";',
+      file: "src/stores/sqlite/standing-calls.ts",
+      find: 'return call.kind === "queue" || call.kind === "leave";',
+      replace: 'return call.kind === "queue";',
       caughtBy: { file: "__tests__/stores/refused-commits.test.ts", test: "one that was to end is over" },
     },
     {

@@ -129,9 +129,9 @@ export const TIME: BrokenPromise = {
     },
     {
       name: "clock-step-of-a-failed-commit-forgotten",
-      file: "src/stores/sqlite/sqlite-file.ts",
-      find: 'return kind === "queue" || kind === "move" || kind === "leave";',
-      replace: 'return kind === "queue" || kind === "leave";',
+      file: "src/stores/sqlite/standing-calls.ts",
+      find: 'if (call.kind === "move") return call.argument.byMs !== 0;',
+      replace: 'if (call.kind === "move") return call.argument.byMs === 0;',
       caughtBy: { file: CLOCK_ON_DISK, test: "moves what was there before, once" },
     },
     {

@@ -126,6 +126,11 @@ export function isAppend({ kind }: { readonly kind: CallKind }): boolean {
   return kind === "append" || kind === "appendBlocks";
 }
 
+/** Whether a call takes so much room on the disk that what makes room has to go on without it: a step of the clock changes all times. */
+export function needsRoom(call: { readonly kind: CallKind }): boolean {
+  return isAppend(call) || call.kind === "move";
+}
+
 /** To the worker: calls in the order in which they were made. */
 export type Post = readonly Call[];
 /** What an append has for a result when the disk has no room for it. */

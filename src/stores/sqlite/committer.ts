@@ -1,7 +1,8 @@
 import { rowsIn } from "./call-rows";
-import { isAppend, NO_SPACE, type Answer, type Call, type Post } from "./calls";
+import { needsRoom, NO_SPACE, type Answer, type Call, type Post } from "./calls";
 import { isDamage } from "./damage";
 import { damageText } from "./database-file";
+import { isDiskFull, isFailedSync } from "./disk-failures";
 import type { SqliteFile } from "./sqlite-file";
 
 /**
@@ -47,18 +48,21 @@ export class Committer {
     try {
       return { results: this.file.commit(calls) };
     } catch (error) {
-      if (isDiskFull(error)) return this.carryOutWithoutAppends(calls);
+      if (isDiskFull(error)) return this.carryOutWithoutRoom(calls);
       return this.refusal(error, calls);
     }
   }
 
   /** On a full disk what makes room goes on as far as it can: acks, purges, reads. */
-  private carryOutWithoutAppends(calls: readonly Call[]): Answer {
+  private carryOutWithoutRoom(calls: readonly Call[]): Answer {
     this.file.file?.shrinkLog();
     try {
-      const others = this.file.commit(calls.filter((call) => !isAppend(call)));
+      const others = this.file.commit(
+        calls.filter((call) => !needsRoom(call)),
+        false,
+      );
       let next = 0;
-      return { results: calls.map((call) => (isAppend(call) ? NO_SPACE : (others[next++] ?? null))) };
+      return { results: calls.map((call) => (needsRoom(call) ? NO_SPACE : (others[next++] ?? null))) };
     } catch (error) {
       return this.refusal(error, calls);
     }
@@ -70,22 +74,6 @@ export class Committer {
     if (isFailedSync(error)) return { lost: `the disk did not confirm a commit, which it may have or not: ${what}` };
     return { failed: what, count, isFull: isDiskFull(error) };
   }
-}
-
-/**
- * Whether a commit was written, and what failed was to sync it. Nobody knows what of it the disk has then, and syncing again
- * does not tell: the system has dropped what it could not write, and says that all is well. See docs/decisions/0008.
- */
-function isFailedSync(error: unknown): boolean {
-  return (
-    error instanceof Error &&
-    "code" in error &&
-    (error.code === "SQLITE_IOERR_FSYNC" || error.code === "SQLITE_IOERR_DIR_FSYNC")
-  );
-}
-
-function isDiskFull(error: unknown): boolean {
-  return error instanceof Error && "code" in error && (error.code === "SQLITE_FULL" || error.code === "ENOSPC");
 }
 
 /** A failure in words, with the code by which SQLite or the system knows it. */

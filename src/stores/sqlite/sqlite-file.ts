@@ -8,6 +8,7 @@ import type { Call, CallKind, Calls, WorkerSettings } from "./calls";
 import { Changer } from "./changer";
 import { DatabaseFile } from "./database-file";
 import { DeadRows } from "./dead-rows";
+import { isDiskFull } from "./disk-failures";
 import { Endings } from "./endings";
 import { IdWindow } from "./id-window";
 import { LeaseMarks } from "./lease-marks";
@@ -15,6 +16,7 @@ import { MessageRows } from "./message-rows";
 import { Reader } from "./reader";
 import { RoomRows } from "./room-rows";
 import { migrate } from "./schema";
+import { StandingCalls } from "./standing-calls";
 import { forgetUnusedQueues } from "./unused-queues";
 
 /** What the tables need to know; the rest of the settings is about the file. */
@@ -42,8 +44,7 @@ export class SqliteFile {
   private readonly setOpen: Database.Statement;
   private commits: number;
   private queues: number;
-  /** Calls that stand, and whose commit failed. */
-  private owed: readonly Call[] = [];
+  private readonly standing = new StandingCalls();
 
   /** @throws DamagedError when the file is not what was written; Error that says why else it cannot be used. */
   static open(settings: WorkerSettings, time: FileTime): SqliteFile {
@@ -105,16 +106,19 @@ export class SqliteFile {
     this.file?.shrinkLog();
   }
 
-  /** Carries out calls in one transaction: all of them, or none if one throws. */
-  commit(calls: readonly Call[]): Calls[CallKind][1][] {
-    const now = this.time.now();
-    this.ids.rotate(now);
-    this.database.exec("BEGIN IMMEDIATE");
-    const changesBefore = this.countChanges.get();
+  /**
+   * Carries out calls in one transaction: all of them, or none if one throws.
+   *
+   * @param withRoom whether the disk may have room for what was owed before, also where that takes much of it.
+   */
+  commit(calls: readonly Call[], withRoom = true): Calls[CallKind][1][] {
     let commits = this.commits;
     let results: Calls[CallKind][1][];
-    const owed = this.owed.filter((call) => !calls.includes(call));
+    const owed = this.standing.before(calls, withRoom);
     try {
+      this.rotateIds();
+      this.database.exec("BEGIN IMMEDIATE");
+      const changesBefore = this.countChanges.get();
       for (const call of owed) this.carryOut(call);
       results = calls.map((call) => this.carryOut(call));
       this.ids.write();
@@ -132,14 +136,15 @@ export class SqliteFile {
       this.blocks.forget();
       this.marks.forget();
       this.endings.forget();
-      this.owed = [...owed, ...calls.filter(stands)];
+      this.standing.keep(calls);
       if (this.database.inTransaction) this.database.exec("ROLLBACK");
       throw error;
     }
     if (commits !== this.commits) this.file?.mark.note(commits);
     this.commits = commits;
-    this.owed = [];
-    const filed = [...owed, ...calls].filter(({ kind }) => kind === "queue").length;
+    const carriedOut = [...owed, ...calls];
+    this.standing.settle(carriedOut);
+    const filed = carriedOut.filter(({ kind }) => kind === "queue").length;
     if (filed > 0) this.file?.sizeCache((this.queues += filed));
     this.ids.keep();
     this.blocks.keep();
@@ -226,6 +231,15 @@ export class SqliteFile {
     }
   }
 
+  /** Where the disk has no room for that, it is for the next commit: acks are not to wait for it. */
+  private rotateIds(): void {
+    try {
+      this.ids.rotate(this.time.now());
+    } catch (error) {
+      if (!isDiskFull(error)) throw error;
+    }
+  }
+
   private move({ byMs, before }: Calls["move"][0]): void {
     for (const statement of this.moves) statement.run(byMs);
     this.moveExpiryOfBodies.run(byMs, before);
@@ -247,12 +261,4 @@ export class SqliteFile {
     this.changer.forgetGroupHolders();
     return snapshot;
   }
-}
-
-/**
- * Whether others count on a call as soon as it is made: on a queue's number, on the time after a step of the clock, on an
- * inbox being out of a room. Where its commit fails, it is carried out before anything else is written.
- */
-function stands({ kind }: Call): boolean {
-  return kind === "queue" || kind === "move" || kind === "leave";
 }

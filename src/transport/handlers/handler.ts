@@ -1,5 +1,6 @@
 import type { RequestReader } from "../../protocol/requests";
 import type { Broker } from "../../queue/broker";
+import type { Delivery } from "../../queue/message";
 import type { Session } from "../../queue/session";
 
 /** What a request may use: the connection that sent it, as its handler sees it. */
@@ -11,6 +12,8 @@ export interface Caller {
   readonly brief: boolean;
   /** Deliveries that a consumer has out at once where it names no number. */
   readonly defaultPrefetch: number;
+  /** Takes out what is leased for this connection, and has not been sent to it yet, of a queue. */
+  takeUnsent(queueName: string): readonly Delivery[];
 }
 
 /**
