@@ -5,7 +5,8 @@ import { parseDuration } from "../clients/terminal/duration";
 import { EXIT, type ExitCode } from "../clients/terminal/exit-codes";
 import { SETTINGS } from "../src/config";
 import { gatherSettings } from "../src/program-settings";
-import { readSettings, SettingError } from "../src/read-config";
+import { reasonOf } from "../src/protocol/errors";
+import { readSettings } from "../src/read-config";
 
 const DAY_MS = 24 * 60 * 60 * 1000;
 const DEFAULT_EXPIRES_MS = 30 * DAY_MS;
@@ -94,8 +95,8 @@ function readSecret(command: Command): string | undefined {
       `waybill token: ${env} is not set: put the hub's secret there, in the environment or in .env\n`,
     );
   } catch (error) {
-    if (!(error instanceof SettingError)) throw error;
-    process.stderr.write(`waybill token: ${error.message}\n`);
+    // A setting that is not allowed, or a file of them that cannot be read.
+    process.stderr.write(`waybill token: ${reasonOf(error)}\n`);
   }
   return undefined;
 }

@@ -363,6 +363,36 @@ describe("consuming", () => {
     expect(isThrough).toBe(false);
   });
 
+  it("may consume a queue anew whose cancel is not answered yet, and not one whose handler is still at work", async () => {
+    const client = connectClient();
+    const first = await client.consume("driver", () => undefined);
+    hub().cut();
+    await next(client, "disconnected");
+    const cancelled = first.cancel();
+    const anew = client.consume("driver", () => undefined);
+    await cancelled;
+    expect(await anew).not.toBe(first);
+
+    const work = gate();
+    const started = gate();
+    const south = await client.consume("south", async () => {
+      started.open();
+      await work.opened;
+    });
+    hub().deliver("south", deliveredMessage("m1"));
+    await started.opened;
+    void south.cancel();
+    await expect(client.consume("south", () => undefined)).rejects.toMatchObject({ code: "INVALID" });
+    work.open();
+  });
+
+  it("is refused when it cannot be asked for, and can then be tried again", async () => {
+    const client = connectClient();
+    const options = { exclusive: 1n as unknown as boolean };
+    await expect(client.consume("driver", () => undefined, options)).rejects.toMatchObject({ code: "INVALID" });
+    expect(await client.consume("driver", () => undefined)).toMatchObject({ queue: "driver" });
+  });
+
   it("cancels again when the hub refuses it for now, and tells when it refuses it for good", async () => {
     const codes: ("RATE_LIMITED" | "INVALID")[] = ["RATE_LIMITED", "INVALID"];
     hub().answer("cancel", () => ({ ok: false, error: new WaybillError(codes.shift() ?? "INVALID", "no").toWire() }));

@@ -256,6 +256,27 @@ describe("a reconnect that resumes the session", () => {
   });
 });
 
+describe("a consumer that is cancelled as its session comes back", () => {
+  it("fetches first what the hub holds for it, though its consuming again was not answered yet", async () => {
+    const seen: string[] = [];
+    const client = connectClient();
+    const consumer = await client.consume("driver", ({ id }) => seen.push(id), { prefetch: 5 });
+    hub().welcome = { resumed: true };
+    hub().answer("consume", ({ prefetch }) => {
+      if (prefetch === 5) return undefined;
+      hub().deliver("driver", again("m1", 1));
+      return { ok: true, queue: "driver", ready: 0 };
+    });
+    const cancelled = new Promise((resolve) => client.on("connected", () => resolve(consumer.cancel())));
+    hub().cut();
+    await cancelled;
+    const names = hub().requests.filter(({ connection }) => connection === 2);
+    expect(names.map(({ name }) => name)).toEqual(["consume", "consume", "cancel", "nack"]);
+    expect(hub().bodies("nack")).toEqual([{ queue: "driver", deliveries: [{ id: "m1", attempt: 1 }], release: true }]);
+    expect(seen).toEqual([]);
+  });
+});
+
 describe("a reconnect that does not resume the session", () => {
   it("ends a consumer whose cancel was not answered, without consuming again", async () => {
     hub().answer("cancel", () => undefined);

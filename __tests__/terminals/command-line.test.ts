@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { writeFileSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { decode, verify } from "jsonwebtoken";
 import { runDead } from "../../clients/dead";
@@ -162,6 +162,15 @@ describe("a variable that is set but empty is not given, as with the hub's setti
     jest.replaceProperty(process, "env", { ...process.env, WAYBILL_AUTH_SECRET: ` ${secret}\n` });
     expect(verify((await run("token", "acme")).out.trim(), secret)).toMatchObject({ sub: "acme" });
   });
+});
+
+test("a file of settings that cannot be read is told in a line, as by the hub", async () => {
+  const folder = temporaryFolder();
+  mkdirSync(join(folder, ".env"));
+  const { code, complaints } = await new TerminalProcess("token acme", { WAYBILL_AUTH_SECRET: "s".repeat(32) }, folder)
+    .ended;
+  expect(complaints).toMatch(/^waybill token: [^\n]*EISDIR[^\n]*\n$/);
+  expect(code).toBe(2);
 });
 
 test.each(["", "short"])("no token is signed with the secret %j", async (secret) => {

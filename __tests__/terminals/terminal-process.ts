@@ -80,8 +80,9 @@ export class TerminalProcess {
     this.process.stdin.write(`${line}\n`);
   }
 
-  endInput(): void {
-    this.process.stdin.end();
+  /** @param last what comes before the end, without a line break. */
+  endInput(last = ""): void {
+    this.process.stdin.end(last);
   }
 
   /** Ctrl-C. */

@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { connect } from "../../clients/hub-client";
@@ -139,6 +140,30 @@ test("places what came through a pipe with a quit behind it, before it was conne
   expect(lines.at(-1)).toBe("VENDOR: sent 1, confirmed 1, delivered 0, outstanding 1");
   expect(code).toBe(0);
 });
+
+test("a quit at the very end of a pipe is one without a line break as well", async () => {
+  const { url } = await startHub();
+  const vendor = start("vendor acme --every off", url);
+  vendor.type("order Jamal Braun, Schmittfort LA");
+  vendor.endInput("quit");
+  const { code, lines } = await vendor.ended;
+  expect(lines.at(-1)).toBe("VENDOR: sent 1, confirmed 1, delivered 0, outstanding 1");
+  expect(code).toBe(0);
+});
+
+test("does not wait long for a hub that neither answers nor refuses, when it is told to quit", async () => {
+  const silent = createServer(() => undefined).listen(0, "127.0.0.1");
+  await once(silent, "listening");
+  const { port } = silent.address() as AddressInfo;
+  const vendor = start("vendor acme --every off", `http://127.0.0.1:${port}`);
+  vendor.type("order Jamal Braun, Schmittfort LA");
+  vendor.type("quit");
+  const { code, lines } = await vendor.ended;
+  expect(lines.at(-1)).toBe("VENDOR: sent 1, confirmed 0, delivered 0, outstanding 1");
+  expect(code).toBe(1);
+  silent.close();
+  // Not the time that the library gives a connection to come about.
+}, 15_000);
 
 test("leaves what came through a pipe with a quit behind it, where there is no hub", async () => {
   const vendor = start("vendor acme --every off", "http://127.0.0.1:9");

@@ -253,6 +253,7 @@ export class Connection {
     if (refusal === undefined || mayConnectLater(refusal)) {
       this.phase = "waiting";
       this.handshakes.end();
+      this.farewell.begin();
       this.retryLater(refusal === undefined ? error : WaybillError.fromWire(refusal));
       return;
     }

@@ -142,9 +142,17 @@ export class QueueConsumer implements Consumer, DeliveryOwner {
     if (!this.cancelled) {
       this.cancelled = true;
       this.consumed.reject(new WaybillError("INVALID", `The consumer of ${this.queue} was cancelled.`));
-      void this.stopDealing();
+      const { connected, welcome } = this.parts.connection;
+      // On the connection that has resumed the session, where the hub has not taken it on again yet.
+      const isResuming = connected && welcome?.resumed === true && !this.subscription.isTakenOn(welcome);
+      void (isResuming ? this.takeBackWhatIsHeld(welcome) : this.stopDealing());
     }
     return this.idle.promise;
+  }
+
+  /** Cancelled, and through but for the hub's answer. */
+  get isEnding(): boolean {
+    return this.cancelled && !this.isBusy;
   }
 
   /** Cancels, as the client closes: does not wait for a hub that is away to hear of it, as the session ends as well. */

@@ -39,15 +39,11 @@ export class Consumers {
     if (prefetch !== undefined && !(Number.isInteger(prefetch) && prefetch >= 1)) {
       throw new WaybillError("INVALID", "prefetch must be a whole number of at least 1.");
     }
-    // The name of the own inbox is the hub's to say.
-    const welcome = await this.connection.whenConnected();
-    if (this.closing) throw new WaybillError("INVALID", "This client is closed.");
-    const name = queue ?? inboxOf(welcome.clientId);
+    const { welcome, name } = await this.whenFree(queue);
     // As any name of the kind it would be refused, if it could travel.
     if (exceedsPacket(name, welcome.limits.maxPacketBytes)) {
       throw new WaybillError("TOO_LARGE", "The queue's name is over maxPacketBytes of the hub.");
     }
-    if (this.byQueue.has(name)) throw new WaybillError("INVALID", `This client consumes the queue "${name}" already.`);
     const consumer = new QueueConsumer(name, handler, options, {
       connection: this.connection,
       keeper: this.keeper,
@@ -63,6 +59,21 @@ export class Consumers {
     if (this.connection.connected && this.connection.welcome) consumer.resume(this.connection.welcome);
     await consumer.whenConsumed();
     return consumer;
+  }
+
+  /** Resolves when the client is connected, and nothing of it consumes the queue. @throws WaybillError when something does. */
+  private async whenFree(queue: string | undefined): Promise<{ readonly welcome: Welcome; readonly name: string }> {
+    for (;;) {
+      const welcome = await this.connection.whenConnected();
+      if (this.closing) throw new WaybillError("INVALID", "This client is closed.");
+      // The name of the own inbox is the hub's to say.
+      const name = queue ?? inboxOf(welcome.clientId);
+      const former = this.byQueue.get(name);
+      if (former === undefined) return { welcome, name };
+      // One whose handlers are still at work may wait for this very call.
+      if (!former.isEnding) throw new WaybillError("INVALID", `This client consumes the queue "${name}" already.`);
+      await former.cancel();
+    }
   }
 
   /** A new connection. */

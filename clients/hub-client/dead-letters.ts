@@ -69,6 +69,6 @@ export class DeadLetters {
 }
 
 /** Characters of an id in a request, with its quotes. */
-function lengthOf(id: string): number {
-  return id.length + 2;
+function lengthOf(id: unknown): number {
+  return String(id).length + 2;
 }

@@ -15,7 +15,7 @@ interface Terminable {
 export class Farewell {
   private webSocket: Terminable | undefined;
 
-  constructor(manager: Manager) {
+  constructor(private readonly manager: Manager) {
     manager.on("open", () => {
       const { engine } = manager;
       this.webSocket = webSocketOf(engine.transport);
@@ -25,16 +25,22 @@ export class Farewell {
 
   /** The connection is over, however that came about: it has said so, or is about to in this turn. */
   begin(): void {
-    const { webSocket } = this;
+    // One that was not opened all the way is known to its transport alone.
+    const webSocket = this.webSocket ?? webSocketOf(transportOf(this.manager));
     this.webSocket = undefined;
     // Not what keeps the process either: the WebSocket does, if anything.
     if (webSocket) setTimeout(() => webSocket.terminate(), ANSWER_MS).unref();
   }
 }
 
+/** None before the first attempt. */
+function transportOf({ engine }: { readonly engine?: { readonly transport: object } }): object | undefined {
+  return engine?.transport;
+}
+
 /** Taken from it while it is there: the transport lets go of it as soon as it closes. */
-function webSocketOf(transport: object): Terminable | undefined {
-  const webSocket: unknown = Reflect.get(transport, "ws");
+function webSocketOf(transport: object | undefined): Terminable | undefined {
+  const webSocket: unknown = transport && Reflect.get(transport, "ws");
   return isTerminable(webSocket) ? webSocket : undefined;
 }
 

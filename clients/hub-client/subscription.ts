@@ -1,12 +1,14 @@
-import type { WireError } from "../../src/protocol/errors";
+import { toWireError, type WireError } from "../../src/protocol/errors";
 import type { ConsumeReply, Reply, Welcome } from "../../src/protocol/wire";
 import { backoffDelay, RETRY_BACKOFF } from "./backoff";
-import type { Connection } from "./connection";
+import { ConnectionLost, type Connection } from "./connection";
 import { isRetryable } from "./wire-guards";
 
 /** Where a client stands with the hub about one queue: what it has asked for, and has had answered. */
 export class Subscription {
   private open = false;
+  /** On which connection the hub has last taken it on. */
+  private takenOn: Welcome | undefined;
 
   constructor(
     private readonly connection: Connection,
@@ -20,6 +22,11 @@ export class Subscription {
    */
   get isOpen(): boolean {
     return this.open;
+  }
+
+  /** Whether the hub has taken it on, on this connection. */
+  isTakenOn(welcome: Welcome): boolean {
+    return this.takenOn === welcome;
   }
 
   /** The session is gone, and with it what the hub held for it. */
@@ -40,7 +47,8 @@ export class Subscription {
       this.open = true;
       return this.connection.request("consume", request);
     });
-    if (reply?.ok === false) this.open = false;
+    if (reply?.ok === true) this.takenOn = welcome;
+    else if (reply !== undefined) this.open = false;
     return reply;
   }
 
@@ -56,18 +64,19 @@ export class Subscription {
   }
 
   /** Asks again after a while what was refused for now. */
-  private async untilAnswered<Answer extends Reply<object>>(
+  private async untilAnswered<Body extends object>(
     welcome: Welcome,
     isWanted: () => boolean,
-    ask: () => Promise<Answer>,
-  ): Promise<Answer | undefined> {
+    ask: () => Promise<Reply<Body>>,
+  ): Promise<Reply<Body> | undefined> {
     for (let refusals = 0; isWanted() && this.connection.welcome === welcome;) {
       try {
         const reply = await ask();
         if (reply.ok || !isRetryable(reply.error)) return reply;
-      } catch {
-        // The connection is lost: what is to be asked on the next one, its welcome decides.
-        return undefined;
+      } catch (error) {
+        // What is to be asked on the next connection, its welcome decides.
+        if (error instanceof ConnectionLost) return undefined;
+        return { ok: false, error: toWireError(error) };
       }
       const delayMs = backoffDelay(++refusals, RETRY_BACKOFF);
       await new Promise((resolve) => setTimeout(resolve, delayMs));

@@ -5,10 +5,25 @@ export function isAway({ state }: HubClient): boolean {
   return state === "disconnected";
 }
 
-/** Resolves when a client that is about to connect knows whether the hub is there; at once, where nothing is under way. */
-export function untilKnown(client: HubClient): Promise<void> {
-  if (client.state !== "connecting") return Promise.resolve();
-  return new Promise((resolve) => {
-    for (const outcome of ["connected", "retrying", "failed"] as const) client.on(outcome, () => resolve());
-  });
+/** What a client finds out about its hub as it connects for the first time. */
+export class FirstAttempt {
+  /** Resolves when it is known whether the hub is there. */
+  readonly outcome: Promise<void>;
+  private isOver = false;
+
+  /** @param client that has not heard of the hub yet. */
+  constructor(client: HubClient) {
+    this.outcome = new Promise((resolve) => {
+      for (const event of ["connected", "retrying", "failed"] as const) {
+        client.on(event, () => {
+          this.isOver = true;
+          resolve();
+        });
+      }
+    });
+  }
+
+  get isUnderWay(): boolean {
+    return !this.isOver;
+  }
 }

@@ -1,6 +1,6 @@
 import { WaybillError } from "../../src/protocol/errors";
 import { connect, type HubClient } from "../hub-client";
-import { isAway, untilKnown } from "./absence";
+import { FirstAttempt } from "./absence";
 import type { HubArguments } from "./arguments";
 import { announceConnection } from "./connection-lines";
 import { EXIT, type ExitCode } from "./exit-codes";
@@ -9,6 +9,9 @@ import { Screen } from "./screen";
 
 /** The namespace in which parcels are spoken of, also by clients that know nothing but its dialect. */
 const NAMESPACE = "/caps";
+
+/** A hub that is there answers sooner, and who has typed `quit` waits. */
+const FIRST_ATTEMPT_MS = 3_000;
 
 /** Shorter than the library's: terminals are few, and someone is watching. */
 const RECONNECT_DELAY_MAX_MS = 2_000;
@@ -34,6 +37,7 @@ export class Terminal {
   readonly say: Say;
   private readonly screen = new Screen();
   private readonly label: string;
+  private readonly firstAttempt: FirstAttempt;
   private begun = false;
   private stopping = false;
   private refusal: WaybillError | undefined;
@@ -52,6 +56,7 @@ export class Terminal {
     this.label = colors.bold(hue(`${name.toUpperCase()}:`));
     const { url, token } = hub;
     this.client = connect(url, { namespace: NAMESPACE, clientId, token, reconnectDelayMaxMs: RECONNECT_DELAY_MAX_MS });
+    this.firstAttempt = new FirstAttempt(this.client);
     this.say = (text, mood) => this.print(this.label, text, mood);
   }
 
@@ -74,7 +79,6 @@ export class Terminal {
     void this.begin(role);
 
     await this.ended;
-    this.stopping = true;
     role.stop();
     const inTime = await Promise.race([this.close(role).then(() => true), this.hurried.then(() => false)]);
     screen.close();
@@ -88,6 +92,7 @@ export class Terminal {
   }
 
   stop(): void {
+    this.stopping = true;
     this.end();
   }
 
@@ -98,15 +103,20 @@ export class Terminal {
 
   private leave(error: WaybillError): void {
     this.refusal ??= error;
-    this.end();
+    this.stop();
   }
 
-  /** What was typed before the hub was found waits for the first attempt to find it. */
-  private async close({ finishMs }: Role): Promise<void> {
-    const { client } = this;
-    await untilKnown(client);
+  /** What was typed before the hub was found waits for the first attempt to find it, if that does not take long. */
+  private async close({ finishMs, settled }: Role): Promise<void> {
+    const { client, firstAttempt } = this;
+    if (firstAttempt.isUnderWay && !settled) {
+      let timer: ReturnType<typeof setTimeout> | undefined;
+      const enough = new Promise<void>((resolve) => (timer = setTimeout(resolve, FIRST_ATTEMPT_MS)));
+      await Promise.race([firstAttempt.outcome, enough]);
+      clearTimeout(timer);
+    }
     // A hub that is away cannot confirm anything within a few seconds either.
-    await client.close({ timeoutMs: isAway(client) ? 0 : finishMs });
+    await client.close({ timeoutMs: client.state === "connected" ? finishMs : 0 });
   }
 
   private async begin(role: Role): Promise<void> {
