@@ -159,7 +159,7 @@ export class Dispatcher {
   private dealt(line: Line, deliveries: readonly Delivery[], leasedAt: number): void {
     for (const [holder, share] of byHolder(deliveries)) {
       const claimant = line.claimant(holder);
-      if (claimant) this.give(claimant, share, leasedAt);
+      if (claimant) this.give(line, claimant, share, leasedAt);
       // Guard against a consumer that left, or fell behind another, while the lease was under way.
       else this.dealAfter(line.queue, this.failures.unwanted(line.queue, share));
     }
@@ -175,9 +175,10 @@ export class Dispatcher {
    * Gives a consumer what was leased for it, but for what has changed while the store took its time: what has expired goes back to
    * end as such, and what it would have now in excess of a prefetch that it has lowered.
    */
-  private give({ session, out, prefetch }: Consumer, deliveries: readonly Delivery[], leasedAt: number): void {
+  private give(line: Line, consumer: Consumer, deliveries: readonly Delivery[], leasedAt: number): void {
+    const { session, out } = consumer;
     const now = this.clock.now();
-    const credit = Math.max(0, prefetch - out.deliveries.size);
+    const credit = Math.max(0, line.creditOf(consumer));
     const isInTime = ({ message: { expiresAt } }: Delivery): boolean =>
       expiresAt === undefined || expiresAt <= leasedAt || expiresAt > now;
     const isAll = deliveries.length <= credit && (now === leasedAt || deliveries.every(isInTime));

@@ -135,8 +135,8 @@ export class Line {
     return this.isExclusive ? Math.min(1, this.consumers.length) : this.consumers.length;
   }
 
-  /** Messages that it may be given. */
-  private creditOf({ out, prefetch }: Consumer): number {
+  /** Messages that a consumer may be given: fewer than none, where it has lowered its prefetch. */
+  creditOf({ out, prefetch }: Consumer): number {
     return prefetch - out.deliveries.size;
   }
 

@@ -329,8 +329,8 @@ export const BOUNDED: BrokenPromise = {
     {
       name: "more-out-than-a-prefetch-that-was-lowered",
       file: "src/queue/dispatcher.ts",
-      find: "const credit = Math.max(0, prefetch - out.deliveries.size);",
-      replace: "const credit = Math.max(deliveries.length, prefetch - out.deliveries.size);",
+      find: "const credit = Math.max(0, line.creditOf(consumer));",
+      replace: "const credit = Math.max(deliveries.length, line.creditOf(consumer));",
       caughtBy: { file: "__tests__/queue/dispatcher.test.ts", test: "under a prefetch that is lowered meanwhile" },
     },
     {
