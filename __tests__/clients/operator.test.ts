@@ -88,6 +88,13 @@ describe("dead letters", () => {
     expect(hub().bodies("purge").at(-1)).toEqual({ queue: "driver", ids: [] });
   });
 
+  it("leave it to the hub to refuse what are no ids", async () => {
+    hub().answer("purge", () => ({ ok: false, error: { code: "INVALID", message: "ids", retryable: false } }));
+    const purged = connectClient().dead.purge("driver", { ids: [null as unknown as string] });
+    await expect(purged).rejects.toMatchObject({ code: "INVALID" });
+    expect(hub().bodies("purge")).toEqual([{ queue: "driver", ids: [null] }]);
+  });
+
   it("are an operator's", async () => {
     const { dead } = connectClient();
     for (const refused of [dead.list("driver"), dead.redrive("driver"), dead.purge("driver")]) {

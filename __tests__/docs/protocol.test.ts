@@ -2,7 +2,6 @@ import { readFileSync } from "node:fs";
 import path from "node:path";
 import { SETTINGS } from "../../src/config";
 import {
-  MAX_DELAY_MS,
   MAX_EVENT_LENGTH,
   MAX_GROUP_LENGTH,
   MAX_HEADER_LENGTH,
@@ -12,7 +11,7 @@ import {
 } from "../../src/protocol/fields";
 import { MAX_NAME_LENGTH } from "../../src/protocol/names";
 import { MAX_EXTENSION_MS, MAX_REDRIVES_PER_SECOND, MIN_EXTENSION_MS } from "../../src/protocol/requests";
-import { DEAD_REASONS } from "../../src/protocol/wire";
+import { DEAD_REASONS, MAX_DELAY_MS } from "../../src/protocol/wire";
 import { HANDLERS } from "../../src/transport/handlers";
 
 const PAGE = readFileSync(path.join(__dirname, "../../docs/protocol.md"), "utf8");

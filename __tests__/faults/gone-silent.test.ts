@@ -1,5 +1,10 @@
 import { fork, type ChildProcess } from "node:child_process";
+import { createHash } from "node:crypto";
+import { once } from "node:events";
+import { createServer, type IncomingMessage } from "node:http";
+import type { AddressInfo } from "node:net";
 import path from "node:path";
+import type { Duplex } from "node:stream";
 import { connect, type HubClient } from "../../clients/hub-client";
 import type { AckReply, Deliver, PublishReply } from "../../src/protocol/wire";
 import { compileProgram, removeCompiled } from "../support/compiled";
@@ -156,4 +161,54 @@ test.each(["closes", "asks in vain", "hears nothing any more"])(
     await asked;
     await client.close();
   },
+);
+
+/** What ends the key of a WebSocket's request, before it is hashed: RFC 6455, section 1.3. */
+const WEBSOCKET_GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+/** Engine.IO opens a connection, and Socket.IO refuses it for now. */
+const OPEN = '0{"sid":"a","upgrades":[],"pingInterval":60000,"pingTimeout":60000,"maxPayload":1000000}';
+const REFUSAL = '44{"message":"no","data":{"code":"DRAINING","message":"no","retryable":true}}';
+
+/** As a WebSocket carries it to a client. */
+function frame(text: string): Buffer {
+  return Buffer.concat([Buffer.from([0x81, text.length]), Buffer.from(text)]);
+}
+
+test.each([
+  ["has said nothing but that it takes the WebSocket", []],
+  ["has refused it, and then says nothing", [OPEN, REFUSAL]],
+])(
+  "a client leaves a hub that %s",
+  async (_what, said) => {
+    const server = createServer().listen(0, "127.0.0.1");
+    await once(server, "listening");
+    let socket: Duplex | undefined;
+    const left = new Promise<void>((resolve) => {
+      server.once("upgrade", (request: IncomingMessage, taken: Duplex) => {
+        socket = taken;
+        const key = createHash("sha1")
+          .update(`${request.headers["sec-websocket-key"]}${WEBSOCKET_GUID}`)
+          .digest("base64");
+        const head = ["HTTP/1.1 101 Switching Protocols", "Upgrade: websocket", "Connection: Upgrade"];
+        taken.write(`${[...head, `Sec-WebSocket-Accept: ${key}`].join("\r\n")}\r\n\r\n`);
+        for (const text of said) taken.write(frame(text));
+        taken
+          .on("error", () => undefined)
+          .once("end", resolve)
+          .once("close", resolve)
+          .resume();
+      });
+    });
+    const { port } = server.address() as AddressInfo;
+    const client = connect(`http://127.0.0.1:${port}`, {
+      requestTimeoutMs: 300,
+      reconnectDelayMs: 60_000,
+      reconnectDelayMaxMs: 60_000,
+    });
+    await left;
+    await client.close();
+    socket?.destroy();
+    server.close();
+  },
+  10_000,
 );

@@ -1,53 +1,25 @@
 /** A check of the file while the hub uses it: what it finds, and what it makes way for. */
 import fs from "node:fs";
-import os from "node:os";
 import path from "node:path";
 import Database from "better-sqlite3";
-import { systemClock } from "../../src/queue/clock";
 import { BackgroundCheck } from "../../src/stores/sqlite/background-check";
-import { NO_SPACE, type Answer, type Call } from "../../src/stores/sqlite/calls";
-import { Committer } from "../../src/stores/sqlite/committer";
+import { NO_SPACE, type Call } from "../../src/stores/sqlite/calls";
 import type { DatabaseFile } from "../../src/stores/sqlite/database-file";
-import { ChangeGatherer, RowGatherer } from "../../src/stores/sqlite/gatherers";
-import { SqliteFile } from "../../src/stores/sqlite/sqlite-file";
-import { NOW, SUITE_SETTINGS, queue } from "../conformance/store-in-suite";
-import { rowsOf } from "./append-rows";
+import { ChangeGatherer } from "../../src/stores/sqlite/gatherers";
+import { NOW } from "../conformance/store-in-suite";
+import { append, FILED, FileUnderTest, LOAD, PAGE_BYTES } from "./file-under-test";
 
-const LOAD: Call = { kind: "load", argument: null };
-const FILED: Call = { kind: "queue", argument: { no: 1, address: queue, creator: "acme" } };
-const PAGE_BYTES = 4096;
-
-let folder = "";
-let file = "";
-let sqlite: SqliteFile;
+let subject: FileUnderTest;
 
 beforeEach(() => {
-  folder = fs.mkdtempSync(path.join(os.tmpdir(), "waybill-check-"));
-  file = path.join(folder, "waybill.db");
-  sqlite = SqliteFile.open({ ...SUITE_SETTINGS, file }, systemClock);
-  commit(LOAD, FILED, append(1, 100));
+  subject = new FileUnderTest();
+  subject.commit(LOAD, FILED, append(1, 100));
 });
 
 afterEach(() => {
   jest.useRealTimers();
-  sqlite.close();
-  fs.rmSync(folder, { recursive: true, force: true });
+  subject.remove();
 });
-
-function opened(): DatabaseFile {
-  if (sqlite.file === undefined) throw new Error("it has a file");
-  return sqlite.file;
-}
-
-function commit(...calls: Call[]): Answer {
-  return new Committer(sqlite, () => undefined).commit(calls).answer;
-}
-
-function append(from: number, count: number): Call {
-  const gatherer = new RowGatherer();
-  for (const row of rowsOf(from, count, () => ({ queueNo: 1 }))) gatherer.add(row);
-  return gatherer.makeCall();
-}
 
 function ack(seq: number): Call {
   const gatherer = new ChangeGatherer(NOW);
@@ -58,7 +30,7 @@ function ack(seq: number): Call {
 
 /** The disk has no room for the next commit, and for the one after that it has. */
 function refuseNextCommit(): void {
-  const { database } = opened();
+  const { database } = subject.file;
   const exec = Database.prototype.exec;
   const spy = jest.spyOn(database, "exec").mockImplementation((sql) => {
     if (sql !== "COMMIT") return exec.call(database, sql);
@@ -68,17 +40,17 @@ function refuseNextCommit(): void {
 }
 
 function commitsUntilCopied(): unknown {
-  return opened().database.pragma("wal_autocheckpoint", { simple: true });
+  return subject.file.database.pragma("wal_autocheckpoint", { simple: true });
 }
 
 describe("a file that is held still", () => {
   test("does not change by commits, until it is let go", () => {
     const usual = commitsUntilCopied();
-    const release = opened().holdStill(() => {});
-    const before = fs.readFileSync(file);
-    commit(append(101, 100));
+    const release = subject.file.holdStill(() => {});
+    const before = fs.readFileSync(subject.name);
+    subject.commit(append(101, 100));
     expect(commitsUntilCopied()).toBe(0);
-    expect(fs.readFileSync(file).equals(before)).toBe(true);
+    expect(fs.readFileSync(subject.name).equals(before)).toBe(true);
     release?.();
     expect(commitsUntilCopied()).toBe(usual);
   });
@@ -86,24 +58,24 @@ describe("a file that is held still", () => {
   test("has its log copied when the disk is full, and says so before: acks go on", () => {
     const usual = commitsUntilCopied();
     const seen: Buffer[] = [];
-    opened().holdStill(() => seen.push(fs.readFileSync(file)));
-    const before = fs.readFileSync(file);
-    commit(append(101, 100));
+    subject.file.holdStill(() => seen.push(fs.readFileSync(subject.name)));
+    const before = fs.readFileSync(subject.name);
+    subject.commit(append(101, 100));
 
     refuseNextCommit();
-    expect(commit(append(201, 1_000), ack(1))).toEqual({ results: [NO_SPACE, null] });
+    expect(subject.commit(append(201, 1_000), ack(1))).toEqual({ results: [NO_SPACE, null] });
     expect(seen.map((bytes) => bytes.equals(before))).toEqual([true]);
-    expect(fs.readFileSync(file).equals(before)).toBe(false);
+    expect(fs.readFileSync(subject.name).equals(before)).toBe(false);
     expect(commitsUntilCopied()).toBe(usual);
 
     refuseNextCommit();
-    commit(append(201, 1_000), ack(2));
+    subject.commit(append(201, 1_000), ack(2));
     expect(seen).toHaveLength(1);
   });
 
   test("is not, where its log cannot be copied: the hub goes on", () => {
     const usual = commitsUntilCopied();
-    const { database } = opened();
+    const { database } = subject.file;
     const pragma = database.pragma.bind(database);
     jest.spyOn(database, "pragma").mockImplementation((source, options) => {
       if (source.startsWith("wal_checkpoint")) {
@@ -111,16 +83,16 @@ describe("a file that is held still", () => {
       }
       return pragma(source, options);
     });
-    expect(opened().holdStill(() => {})).toBeUndefined();
+    expect(subject.file.holdStill(() => {})).toBeUndefined();
     expect(commitsUntilCopied()).toBe(usual);
   });
 });
 
 /** What a check of damaged pages tells. */
 function checkDamaged(holdStill: (disturbed: () => void) => void): Promise<readonly string[]> {
-  opened().shrinkLog();
-  const damaged = path.join(folder, "damaged.db");
-  const bytes = fs.readFileSync(file);
+  subject.file.shrinkLog();
+  const damaged = path.join(subject.folder, "damaged.db");
+  const bytes = fs.readFileSync(subject.name);
   fs.writeFileSync(damaged, bytes.fill(7, PAGE_BYTES, 3 * PAGE_BYTES));
   const fd = fs.openSync(damaged, "r");
   const told: string[] = [];

@@ -1,7 +1,6 @@
 import { reasonOf } from "../../src/protocol/errors";
+import { MAX_DELAY_MS } from "../../src/protocol/wire";
 
-/** A year: what the hub takes at the most. */
-const MAX_DELAY_MS = 365 * 24 * 60 * 60 * 1000;
 /** Characters of a failure's reason that are worth sending. */
 const MAX_REASON_LENGTH = 500;
 

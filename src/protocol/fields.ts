@@ -11,8 +11,6 @@ export const MAX_GROUP_LENGTH = 128;
 export const MAX_HEADERS = 32;
 export const MAX_HEADER_LENGTH = 1024;
 export const MAX_REASON_LENGTH = 1024;
-/** A year: far enough for any reminder, near enough that a wrong unit (µs, ns) is noticed. */
-export const MAX_DELAY_MS = 365 * 24 * 60 * 60 * 1000;
 
 // Texts that are stored and compared: a lone surrogate would come back from the disk as another character.
 const PRINTABLE = /^[^\p{C}]+$/u;

@@ -11,7 +11,6 @@ import {
   emptyAsLeftOut,
   headers,
   idList,
-  MAX_DELAY_MS,
   MAX_EVENT_LENGTH,
   MAX_GROUP_LENGTH,
   MAX_ID_LENGTH,
@@ -33,6 +32,7 @@ import {
 import { isPlainAck, isPlainMessage } from "./plain-requests";
 import {
   DEAD_REASONS,
+  MAX_DELAY_MS,
   type AckRequest,
   type CancelRequest,
   type ConsumeRequest,

@@ -5,6 +5,8 @@
 import type { WireError } from "./errors";
 
 export const PROTOCOL_VERSION = 1;
+/** A year: far enough for any reminder, near enough that a wrong unit (µs, ns) is noticed. */
+export const MAX_DELAY_MS = 365 * 24 * 60 * 60 * 1000;
 
 /** How a confirmed message is kept: fsynced to a disk, by other machines as well, or not at all past the process. */
 export type Durability = "disk" | "replicated" | "memory";

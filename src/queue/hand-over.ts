@@ -6,8 +6,9 @@ import { RELEASE, settleAbandoned } from "./settlement";
 import type { Settler } from "./settler";
 
 /**
- * What becomes of the deliveries of a consumer that alone was dealt to and whose connection is gone: the next consumer of
- * the queue has them, before anything else. While there is none they wait for the client's grace, as any others do.
+ * What becomes of what a consumer has out as it goes. Where its client was never sent it, the queue has it back at once. Where
+ * it alone was dealt to and its connection is gone, the next consumer of the queue has it, before anything else. While there is no
+ * other, that waits for the client's grace, as anything else that is out.
  */
 export class HandOver {
   /** Who was dealt to last in queues without a consumer, and has deliveries of theirs. */

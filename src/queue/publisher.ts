@@ -1,9 +1,8 @@
 import { WaybillError } from "../protocol/errors";
-import { MAX_DELAY_MS } from "../protocol/fields";
 import { MessageIds } from "../protocol/message-ids";
 import { inboxOf } from "../protocol/names";
 import { isNestedDeeper, MAX_NESTING } from "../protocol/nesting";
-import type { PublishMessage, PublishResult } from "../protocol/wire";
+import { MAX_DELAY_MS, type PublishMessage, type PublishResult } from "../protocol/wire";
 import type { Clock } from "./clock";
 import {
   DEFAULT_PRIORITY,

@@ -42,7 +42,7 @@ export interface ConnectionContext {
 const MAX_DELIVER_LENGTH = 64_000;
 
 /** Bytes of deliveries, as `sizeOf` counts, after which is looked whether there is room for more. */
-export const SENT_AT_ONCE_BYTES = 2 ** 18;
+const SENT_AT_ONCE_BYTES = 2 ** 18;
 
 /** One socket of a client: takes its requests to the broker, and the broker's deliveries to it. */
 export class Connection implements Receiver, Caller {

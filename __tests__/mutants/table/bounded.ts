@@ -1,6 +1,7 @@
 import type { BrokenPromise } from "../mutant";
 import { ALONE, BROKER, CONSUME, MEMORY, PROMISES, PUBLISH, REQUESTS, SQLITE } from "./suites";
 
+const CONNECTION_LIMITS = "__tests__/transport/connection-limits.test.ts";
 const DECODER = "__tests__/transport/request-decoder.test.ts";
 const PAGING = "__tests__/stores/paging.test.ts";
 const UNUSED = "__tests__/stores/unused-queues.test.ts";
@@ -70,7 +71,7 @@ export const BOUNDED: BrokenPromise = {
     },
     {
       name: "bytes-of-one-deal-ignored",
-      file: "src/stores/ledger/ledger-store.ts",
+      file: "src/stores/ledger/leasing.ts",
       find: "if (request.limit > 0 && request.limitBytes > 0) continue;",
       replace: "if (request.limit > 0) continue;",
       caughtBy: { file: MEMORY, test: "keeps to the limit of bytes, but always gives one" },
@@ -215,7 +216,7 @@ export const BOUNDED: BrokenPromise = {
       file: "src/transport/connection.ts",
       find: "while (this.line.hasRoom) {",
       replace: "while (this.open) {",
-      caughtBy: { file: REQUESTS, test: "gives a client that reads the messages of one queue" },
+      caughtBy: { file: CONNECTION_LIMITS, test: "gives a client that reads the messages of one queue" },
       hangs: "the client is cut off",
     },
     {
@@ -230,7 +231,7 @@ export const BOUNDED: BrokenPromise = {
       file: "src/transport/connection.ts",
       find: "if (this.inFlight >= maxInFlight) {",
       replace: "if (this.inFlight < 0) {",
-      caughtBy: { file: REQUESTS, test: "refuses requests past those that may wait for their answer" },
+      caughtBy: { file: CONNECTION_LIMITS, test: "refuses requests past those that may wait for their answer" },
     },
     {
       name: "room-message-to-some-members-only",
@@ -244,7 +245,7 @@ export const BOUNDED: BrokenPromise = {
       file: "src/transport/line.ts",
       find: "if (this.stuck || this.waitingBytes <= maxBufferedBytes) return;",
       replace: "if (this.stuck || this.waitingBytes <= Infinity * maxBufferedBytes) return;",
-      caughtBy: { file: REQUESTS, test: "cuts a connection off that asks for more than it reads" },
+      caughtBy: { file: CONNECTION_LIMITS, test: "cuts a connection off that asks for more than it reads" },
       hangs: "it is never cut off",
     },
     {

@@ -246,7 +246,7 @@ export const NOTHING_VANISHES: BrokenPromise = {
       file: "clients/hub-client/delivery.ts",
       find: "this.lostBy = reason;\n    this.abort(reason);",
       replace: "this.lostBy = reason;",
-      caughtBy: { file: "__tests__/clients/consume.test.ts", test: "aborts the signal when the hub revokes it" },
+      caughtBy: { file: "__tests__/clients/lease.test.ts", test: "aborts the signal when the hub revokes it" },
       hangs: "the handler is never told",
     },
     {
@@ -255,7 +255,7 @@ export const NOTHING_VANISHES: BrokenPromise = {
       find: "if (delivery.extendAt - now <= leftMs / 4) {",
       replace: "if (delivery.extendAt < 0) {",
       caughtBy: {
-        file: "__tests__/clients/consume.test.ts",
+        file: "__tests__/clients/lease.test.ts",
         test: "is extended while its handler works, many in one request",
       },
       hangs: "it is never extended",

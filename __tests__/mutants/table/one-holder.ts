@@ -27,21 +27,21 @@ export const ONE_HOLDER: BrokenPromise = {
     },
     {
       name: "two-messages-of-an-id-under-one-name",
-      file: "src/stores/ledger/ledger-store.ts",
+      file: "src/stores/ledger/leasing.ts",
       find: "const written = this.countOn(queue, message);",
       replace: "const written = undefined as Promise<void> | undefined;",
       caughtBy: { file: MEMORY, test: "is not taken for the next one of its id" },
     },
     {
       name: "two-messages-of-an-id-under-one-name-after-a-crash",
-      file: "src/stores/ledger/ledger-store.ts",
-      find: 'this.journal.change([{ kind: "count", row: { ...message } }])',
-      replace: "this.journal.change([])",
+      file: "src/stores/ledger/leasing.ts",
+      find: 'this.ledger.journal.change([{ kind: "count", row: { ...message } }])',
+      replace: "this.ledger.journal.change([])",
       caughtBy: { file: SQLITE, test: "never gives an attempt twice that goes on from those of another message" },
     },
     {
       name: "given-out-under-an-attempt-that-is-not-written",
-      file: "src/stores/ledger/ledger-store.ts",
+      file: "src/stores/ledger/leasing.ts",
       find: "each.written.catch(() => take(each))",
       replace: "each.written.catch(() => (each.attempts < 0 ? take(each) : undefined))",
       caughtBy: {

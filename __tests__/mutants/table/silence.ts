@@ -33,7 +33,10 @@ export const SILENCE: BrokenPromise = {
       file: "clients/hub-client/consumer.ts",
       find: "(error: unknown) => this.finishLater(delivery, nackFor(error)),",
       replace: "() => this.finishLater(delivery, undefined),",
-      caughtBy: { file: CONSUME, test: "gives back what its handler throws at, with the reason" },
+      caughtBy: {
+        file: "__tests__/clients/nack.test.ts",
+        test: "gives back what its handler throws at, with the reason",
+      },
       hangs: "the nack never comes",
     },
     {

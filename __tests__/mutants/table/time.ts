@@ -10,7 +10,7 @@ export const TIME: BrokenPromise = {
   mutants: [
     {
       name: "expired-message-delivered",
-      file: "src/stores/ledger/ledger-store.ts",
+      file: "src/stores/ledger/leasing.ts",
       find: "if (message.expiresAt === undefined || message.expiresAt > now || this.deadlines.isBehind) return message;",
       replace: "if (message.seq > 0) return message;",
       caughtBy: { file: MEMORY, test: "a message whose time passes while it is out may still be acked" },

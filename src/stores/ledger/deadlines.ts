@@ -116,7 +116,7 @@ export class Deadlines {
     if (byMs !== 0) this.owed = [...this.owed, { byMs, lastSeq: ledger.lastSeq }];
     const { owed } = this;
     if (owed.length > 0) await ledger.journal.moveDeadlines(byMs);
-    this.owed = [];
+    this.owed = this.owed.slice(owed.length);
     for (const message of this.messagesInMemory()) {
       for (const step of owed) {
         if (message.expiresAt !== undefined && message.seq <= step.lastSeq) message.expiresAt += step.byMs;

@@ -219,7 +219,7 @@ export interface Journal {
   ): Promise<{ readonly messages: readonly StoredMessage[]; readonly read: number }>;
   /**
    * The clock was put forward by this: moves what is due and what expires, but for what is due at a time of day. Where it
-   * rejects, it is done before anything else is written; a call of 0 resolves when it is.
+   * rejects, it is done before anything new is stored, and a call of 0 resolves when it is.
    */
   moveDeadlines(byMs: number): Promise<void>;
   /**

@@ -3,7 +3,6 @@ import { systemClock, type Clock } from "../../queue/clock";
 import {
   inboxOwnerOf,
   PRIORITIES,
-  sizeOf,
   type DeadLetter,
   type DeadSelection,
   type Delivery,
@@ -26,19 +25,12 @@ import { Deadlines } from "./deadlines";
 import { DeadRecords } from "./dead-records";
 import { Intake } from "./intake";
 import { countReplayed, type Journal, type StoredMessage } from "./journal";
+import { Leasing } from "./leasing";
 import { Ledger, type LedgerSettings } from "./ledger";
 import { Paging } from "./paging";
-import type { Lease, QueueState } from "./queue-state";
+import type { QueueState } from "./queue-state";
 import { Settlements } from "./settlements";
 import { Tracing } from "./tracing";
-
-/** A delivery that is not out before its attempt is written. */
-interface Counting {
-  readonly lease: Lease;
-  /** Those of its message before that. */
-  readonly attempts: number;
-  readonly written: Promise<void>;
-}
 
 /**
  * A store for one process: which messages are ready, leased and by whom is kept in memory, what must survive is in a
@@ -53,8 +45,7 @@ export class LedgerStore implements Store {
   private readonly intake: Intake;
   private readonly settlements: Settlements;
   private readonly tracing: Tracing;
-  /** Those of the deliveries of a lease that have to wait for their attempts to be written. */
-  private counting: Counting[] = [];
+  private readonly leasing: Leasing;
 
   /** Opens the store on its journal. */
   static async open(
@@ -85,6 +76,7 @@ export class LedgerStore implements Store {
     this.deadlines = new Deadlines(this.ledger, { becameReady, died });
     this.intake = new Intake(this.ledger, (queue) => this.dead.makeRoom(queue));
     this.settlements = new Settlements(this.ledger, { died, cameBack: (queue) => this.intake.keepWithin(queue) });
+    this.leasing = new Leasing(this.ledger, this.deadlines, this.settlements, (queue) => this.paging.pageIn(queue));
     this.tracing = new Tracing(this.ledger);
   }
 
@@ -104,13 +96,7 @@ export class LedgerStore implements Store {
   ): Promise<readonly Delivery[]> {
     const queue = this.ledger.directory.queue(address);
     if (queue === undefined) return NO_DELIVERIES;
-    const deliveries = this.deal(queue, requests, now, now + leaseMs);
-    if (queue.leases.size > 0) this.ledger.noteLeasing(queue);
-    this.paging.pageIn(queue);
-    const { counting } = this;
-    if (counting.length === 0) return Promise.resolve(deliveries);
-    this.counting = [];
-    return this.counted(queue, deliveries, counting);
+    return this.leasing.lease(queue, requests, now, now + leaseMs);
   }
 
   settle(requests: readonly SettleRequest[]): Promise<readonly SettleResult[]> {
@@ -240,65 +226,6 @@ export class LedgerStore implements Store {
       for (const lease of queue.leases.values()) leased.push(lease.message);
     }
     return this.journal.close(leased, [...this.ledger.directory.groupHolders()]);
-  }
-
-  /** Deals ready messages out, one to each request in turn. */
-  private deal(queue: QueueState, requests: readonly LeaseRequest[], now: number, deadline: number): Lease[] {
-    const dealt: Lease[] = [];
-    const open = requests.map(({ holder, client, limit, limitBytes }) => ({ holder, client, limit, limitBytes }));
-    for (let turn = 0; open.length > 0; turn++) {
-      const place = turn % open.length;
-      const request = open[place];
-      const message = request && this.takeReady(queue, now);
-      if (request === undefined || message === undefined) break;
-      const { attempts } = message;
-      const written = this.countOn(queue, message);
-      const lease = queue.lease(message, request.holder, request.client, deadline);
-      if (written !== undefined) this.counting.push({ lease, attempts, written });
-      dealt.push(lease);
-      request.limit--;
-      request.limitBytes -= sizeOf(message);
-      if (request.limit > 0 && request.limitBytes > 0) continue;
-      open.splice(place, 1);
-      turn = place - 1;
-    }
-    return dealt;
-  }
-
-  /**
-   * Has a message's attempts go on from those of another one of its id, also after a crash.
-   *
-   * @returns when that is written; undefined: they do so already.
-   */
-  private countOn(queue: QueueState, message: StoredMessage): Promise<void> | undefined {
-    const last = this.settlements.lastAttempt(queue, message.id);
-    if (last <= message.attempts) return undefined;
-    message.attempts = last;
-    return this.journal.change([{ kind: "count", row: { ...message } }]);
-  }
-
-  /** @returns the deliveries but for those whose attempts could not be written: after a crash they would be given again. */
-  private async counted(
-    queue: QueueState,
-    deliveries: readonly Lease[],
-    counting: readonly Counting[],
-  ): Promise<readonly Lease[]> {
-    const refused = new Set<Lease>();
-    const take = ({ lease, attempts }: Counting): void => {
-      refused.add(lease);
-      this.settlements.takeBack(queue, lease, attempts);
-    };
-    await Promise.all(counting.map((each) => each.written.catch(() => take(each))));
-    return refused.size === 0 ? deliveries : deliveries.filter((lease) => !refused.has(lease));
-  }
-
-  private takeReady(queue: QueueState, now: number): StoredMessage | undefined {
-    for (;;) {
-      const message = queue.takeNext();
-      if (message === undefined) return undefined;
-      if (message.expiresAt === undefined || message.expiresAt > now || this.deadlines.isBehind) return message;
-      void this.deadlines.endInMemory(queue, message);
-    }
   }
 }
 

@@ -7,8 +7,8 @@ interface Member {
   stored: boolean;
   /** Requests to join that the journal has not answered yet. */
   joining: number;
-  /** Seqs of the messages that it was given meanwhile. */
-  readonly given: number[];
+  /** Seqs of the messages that it was given before that. */
+  given: number[];
 }
 
 /** A request to join that is under way. */
@@ -82,6 +82,7 @@ export class RoomState {
     // It may have left meanwhile, and have joined anew.
     if (this.members.get(inbox) !== member) return;
     if (member.stored) {
+      member.given = [];
       this.joiners.delete(member);
       this.strays.delete(inbox);
     } else if (member.joining === 0) {

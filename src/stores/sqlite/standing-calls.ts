@@ -2,7 +2,7 @@ import { needsRoom, type Call } from "./calls";
 
 /**
  * Calls that others count on as soon as they are made, and whose commit failed: they are carried out before anything else is
- * written.
+ * written, or, where a full disk has no room for that, before anything new is stored.
  */
 export class StandingCalls {
   private owed: readonly Call[] = [];
